@@ -1,0 +1,1 @@
+"""The parametric body: files, the open default, and linear blend skinning."""

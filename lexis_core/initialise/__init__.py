@@ -1,0 +1,1 @@
+"""First estimates: the body from landmarks, the object from its mask, or both from another tool's files."""

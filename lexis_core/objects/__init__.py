@@ -1,0 +1,1 @@
+"""Object meshes: loading, cleaning, canonical frames, and a parametric library."""

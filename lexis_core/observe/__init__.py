@@ -1,0 +1,1 @@
+"""From a photo to what was seen in it: masks, landmarks, camera."""

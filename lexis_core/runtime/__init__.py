@@ -1,0 +1,1 @@
+"""The model bundle and the ONNX Runtime sessions that run it."""
