@@ -8,7 +8,7 @@ import numpy as np
 
 Array = np.ndarray
 
-DEFAULT_FIELD_OF_VIEW = np.radians(50.0)  # along the longer side; a phone's main camera is near 65, a portrait lens near 30
+DEFAULT_FIELD_OF_VIEW = np.radians(50.0)  # along the longer side: a 39 mm lens in full-frame terms
 
 
 @dataclass(frozen=True)

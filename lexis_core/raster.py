@@ -1,0 +1,99 @@
+"""A z-buffer in numpy: which face is seen at every pixel, and batches of silhouettes.
+
+Triangles become horizontal spans, one per pixel row they cross; a pixel belongs to the span that holds its centre.
+Faces with a corner behind the camera (NaN pixels) are left out.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+Array = np.ndarray
+
+
+def rasterise(pixels: Array, depth: Array, faces: Array, width: int, height: int) -> tuple[Array, Array]:
+    """The nearest face at every pixel centre.
+
+    pixels : (V, 2) projected vertices
+    depth  : (V,) along the view axis, metres, > 0
+    faces  : (F, 3) int
+
+    Returns the face index (height, width) int32, -1 where nothing is, and the depth (height, width) float32,
+    infinite where nothing is. Depth is perspective-correct: 1 / z is affine in the image.
+    """
+    face, row, start, stop = _spans(pixels[None], faces, width, height)
+    inverse = _plane(pixels[faces].astype(np.float64), 1.0 / depth[faces].astype(np.float64))
+    span, column = _expand(start, stop)
+    owner, y = face[span], row[span]
+    a, b, c = inverse[owner].T
+    nearness = a * (column + 0.5) + b * (y + 0.5) + c
+    order = np.argsort(nearness, kind="stable")
+    where = (y * width + column)[order]
+    ids = np.full(height * width, -1, np.int32)
+    best = np.zeros(height * width)
+    ids[where] = owner[order]
+    best[where] = nearness[order]
+    z = np.full(height * width, np.inf, np.float32)
+    np.divide(1.0, best, out=z, where=best > 0, casting="same_kind")
+    return ids.reshape(height, width), z.reshape(height, width)
+
+
+def silhouettes(pixels: Array, faces: Array, width: int, height: int) -> Array:
+    """Filled outlines of the same mesh in B poses: pixels (B, V, 2) -> (B, height, width) bool."""
+    count = len(pixels)
+    face, row, start, stop = _spans(pixels, faces, width, height)
+    line = ((face // len(faces)) * height + row) * (width + 1)
+    size = count * height * (width + 1)
+    change = np.bincount(line + start, minlength=size) - np.bincount(line + stop, minlength=size)
+    return np.cumsum(change.reshape(count, height, width + 1)[..., :-1], axis=-1) > 0
+
+
+def silhouette(pixels: Array, faces: Array, width: int, height: int) -> Array:
+    """Filled outline of one mesh, (V, 2) -> (height, width) bool."""
+    return silhouettes(pixels[None], faces, width, height)[0]
+
+
+def _spans(pixels: Array, faces: Array, width: int, height: int) -> tuple[Array, Array, Array, Array]:
+    """Face (numbered through the batch), row, first column and end column of every non-empty span."""
+    corners = pixels[:, faces].reshape(-1, 3, 2).astype(np.float64)
+    y = corners[..., 1]
+    known = np.isfinite(corners).all((1, 2))
+    low, high = (_first_centre(np.where(known, limit, 0), height) for limit in (y.min(1), y.max(1)))
+    face, row = _expand(low, high)
+    c = corners[face]
+    middle = (row + 0.5)[:, None]
+    x0, y0 = c[..., 0], c[..., 1]
+    x1, y1 = np.roll(x0, -1, 1), np.roll(y0, -1, 1)
+    crosses = (y0 <= middle) != (y1 <= middle)
+    along = np.divide(middle - y0, y1 - y0, out=np.zeros_like(y0), where=crosses)
+    x = x0 + along * (x1 - x0)
+    left = np.where(crosses, x, np.inf).min(1)
+    right = np.where(crosses, x, -np.inf).max(1)
+    start, stop = _first_centre(left, width), _first_centre(right, width)
+    kept = stop > start
+    return face[kept], row[kept], start[kept], stop[kept]
+
+
+def _first_centre(position: Array, size: int) -> Array:
+    """The first pixel in [0, size] whose centre lies at or beyond the position."""
+    return np.ceil(np.clip(position, 0, size) - 0.5).clip(0, size).astype(np.int64)
+
+
+def _expand(start: Array, stop: Array) -> tuple[Array, Array]:
+    """All integers of the ranges [start, stop): the range each comes from, and the integer."""
+    lengths = stop - start
+    owner = np.repeat(np.arange(len(start)), lengths)
+    offset = np.arange(len(owner)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    return owner, start[owner] + offset
+
+
+def _plane(corners: Array, values: Array) -> Array:
+    """Coefficients (F, 3) of a x + b y + c through values (F, 3) at corners (F, 3, 2); flat triangles get zeros."""
+    d1, d2 = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    v1, v2 = values[:, 1] - values[:, 0], values[:, 2] - values[:, 0]
+    det = d1[:, 0] * d2[:, 1] - d1[:, 1] * d2[:, 0]
+    with np.errstate(invalid="ignore"):
+        safe = np.where(np.abs(det) > 1e-12, det, np.inf)
+        a = (v1 * d2[:, 1] - v2 * d1[:, 1]) / safe
+        b = (v2 * d1[:, 0] - v1 * d2[:, 0]) / safe
+    return np.stack([a, b, values[:, 0] - a * corners[:, 0, 0] - b * corners[:, 0, 1]], -1)
