@@ -100,7 +100,8 @@ _LAYOUT: dict[str, tuple[str, tuple]] = {
     "object_rotation": ("f", (3, 3)), "object_translation": ("f", (3,)), "object_scale": ("f", ()),
     "object_vertices": ("f", ("O", 3)), "object_faces": ("i", ("F", 3)), "file_from_canonical": ("f", (4, 4)),
     "image_size": ("i", (2,)), "focal": ("f", (2,)), "center": ("f", (2,)),
-    "if_body": ("f", ("B",)), "if_object": ("f", ("O",)), "body_distance": ("f", ("B",)), "object_distance": ("f", ("O",)),
+    "if_body": ("f", ("B",)), "if_object": ("f", ("O",)),
+    "body_distance": ("f", ("B",)), "object_distance": ("f", ("O",)),
     "body_inside": ("b", ("B",)), "object_inside": ("b", ("O",)), "sigma": ("f", ()),
     "photo": ("u", ("N",)), "person_mask": ("b", ("H", "W")), "object_mask": ("b", ("H", "W")),
     "landmarks": ("f", (39, 2)), "landmarks_world": ("f", (39, 3)), "confidence": ("f", (39,)),
@@ -124,7 +125,8 @@ def _arrays(r: Reconstruction) -> dict[str, Array]:
         "file_from_canonical": r.object.file_from_canonical,
         "image_size": np.array([camera.width, camera.height]), "focal": np.array(camera.focal),
         "center": np.array(camera.center),
-        "if_body": f.body, "if_object": f.object, "body_distance": f.body_distance, "object_distance": f.object_distance,
+        "if_body": f.body, "if_object": f.object,
+        "body_distance": f.body_distance, "object_distance": f.object_distance,
         "body_inside": f.body_inside, "object_inside": f.object_inside, "sigma": np.array(f.sigma),
         "photo": r.photo, "person_mask": r.person_mask, "object_mask": r.object_mask,
         "landmarks": r.landmarks, "landmarks_world": r.landmarks_world, "confidence": r.confidence,
@@ -132,7 +134,7 @@ def _arrays(r: Reconstruction) -> dict[str, Array]:
 
 
 def load(path: str | Path) -> Reconstruction:
-    """Read a result. Every name, shape, type and range is checked here and nowhere else; InputError says what is off."""
+    """Read a result. Names, shapes, types and ranges are checked here and nowhere else; InputError says what is off."""
     path = Path(path)
     a = _read(path)
     try:
@@ -188,7 +190,8 @@ def _checked(a: dict[str, Array]) -> dict[str, Any]:
             got == (want if isinstance(want, int) else lengths.setdefault(want, got))
             for got, want in zip(array.shape, shape, strict=True))
         if array.dtype.kind != kind or not agrees:
-            raise ValueError(f"{name} has shape {array.shape} and type {array.dtype}; {shape} of kind {kind!r} is needed.")
+            raise ValueError(f"{name} has shape {array.shape} and type {array.dtype}; "
+                             f"{shape} of kind {kind!r} is needed.")
         if kind == "f" and not np.isfinite(array).all():
             raise ValueError(f"{name} holds NaN or infinity.")
         if kind == "f" and name not in ("focal", "center", "object_scale", "sigma"):
