@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .errors import InputError
+
 Array = np.ndarray
 
 
@@ -39,9 +41,18 @@ def vertex_areas(mesh: Mesh) -> Array:
 
 
 def sample_surface(mesh: Mesh, count: int, seed: int) -> tuple[Array, Array]:
-    """Area-weighted points on the surface: (count, 3) float32 metres and the face of each (count,) int32."""
+    """Area-weighted points on the surface: (count, 3) float32 metres and the face of each (count,) int32.
+
+    Raises InputError when the mesh has no area.
+    """
     rng = np.random.default_rng(seed)
     areas = face_areas(mesh)
+    if not areas.sum() > 0:
+        raise InputError(
+            "No points can be taken from the surface of this mesh.",
+            "Its faces have no area, or it has none.",
+            "Give a mesh with triangles.",
+        )
     face = rng.choice(len(areas), count, p=areas / areas.sum()).astype(np.int32)
     u, v = rng.random((2, count, 1))
     flip = u + v > 1
