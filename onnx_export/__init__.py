@@ -1,0 +1,1 @@
+"""Scripts that make the model bundle; nobody who uses LEXIS needs to run them."""
