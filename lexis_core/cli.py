@@ -1,0 +1,156 @@
+"""The command line: reconstruct, demo, interfield, import, doctor."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from lexis_core import __version__
+from lexis_core.errors import InputError, LexisError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; 0 when it did its work, 2 after an error told in three lines."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except LexisError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except MemoryError:
+        print("The memory of this machine is used up.\nThe photo or the mesh is too large for it.\n"
+              "Use a smaller photo, or a mesh with fewer faces.", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("lexis", description="From a photo and an object to an editable Blender scene.")
+    parser.add_argument("--version", action="version", version=f"lexis {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    demo = commands.add_parser("demo", help="reconstruct the example photo: a man and his camera's tripod")
+    demo.add_argument("--out", type=Path, default=Path("lexis-demo"), metavar="DIR")
+    demo.set_defaults(run=_demo)
+
+    solve = commands.add_parser("reconstruct", help="pose a body and an object as a photo shows them")
+    solve.add_argument("image", type=Path)
+    solve.add_argument("--object", required=True, metavar="MESH|NAME", help="a mesh file, or a name of the library")
+    solve.add_argument("--out", type=Path, required=True, metavar="DIR")
+    solve.add_argument("--person-mask", type=Path, metavar="FILE", help="white where the person is seen")
+    solve.add_argument("--object-mask", type=Path, metavar="FILE", help="white where the object is seen")
+    solve.add_argument("--box", type=_box, metavar="x0,y0,x1,y1", help="around the person, pixels")
+    solve.add_argument("--object-box", type=_box, metavar="x0,y0,x1,y1", help="around the object, pixels")
+    solve.add_argument("--focal", type=_positive, metavar="F", help="focal length, pixels")
+    solve.add_argument("--units", choices=("m", "cm", "mm", "in", "ft"), help="of the mesh file; else guessed and said")
+    solve.add_argument("--up", choices=("y", "z"), default="y", help="the mesh file's upward axis")
+    solve.add_argument("--body", type=Path, metavar="FILE", help="an SMPL-X file of yours; else the open default body")
+    solve.add_argument("--init", type=Path, metavar="FILE", help="another tool's estimate, .npz or Open3DHOI .json")
+    solve.add_argument("--device", choices=("auto", "cpu", "cuda", "coreml"), default="auto")
+    solve.add_argument("--seed", type=int, default=0)
+    solve.set_defaults(run=_reconstruct)
+
+    field = commands.add_parser("interfield", help="the InterFields of any two meshes that share a frame")
+    field.add_argument("body", type=Path)
+    field.add_argument("object", type=Path)
+    field.add_argument("--sigma", type=_positive, default=0.1, metavar="M", help="metres (default 0.1)")
+    field.add_argument("--units", choices=("m", "cm", "mm", "in", "ft"), default="m", help="of both files (default m)")
+    field.add_argument("--out", type=Path, required=True, metavar="F.npz")
+    field.set_defaults(run=_interfield)
+
+    load = commands.add_parser("import", help="make a .blend of a result")
+    load.add_argument("result", type=Path)
+    load.add_argument("--out", type=Path, required=True, metavar="F.blend")
+    load.add_argument("--body", type=Path, metavar="FILE", help="the SMPL-X file the result was made with")
+    load.set_defaults(run=_import)
+
+    doctor = commands.add_parser("doctor", help="what is installed here, and what is missing")
+    doctor.set_defaults(run=_doctor)
+    return parser
+
+
+def _box(text: str) -> tuple[float, ...]:
+    numbers = tuple(float(part) for part in text.split(","))
+    if len(numbers) != 4:
+        raise argparse.ArgumentTypeError("four numbers x0,y0,x1,y1 are needed")
+    return numbers
+
+
+def _positive(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError("a number above 0 is needed")
+    return number
+
+
+def _demo(options: argparse.Namespace) -> None:
+    from lexis_core.results import say_stage, write_results
+    demo = Path(__file__).parent / "data" / "demo"
+    _check_writable(options.out)
+    from lexis_core.pipeline import reconstruct
+    result = reconstruct(demo / "camera.png", "tripod", object_mask=demo / "tripod_mask.png", progress=say_stage)
+    write_results(result, None, options.out)
+
+
+def _reconstruct(options: argparse.Namespace) -> None:
+    _check_writable(options.out)
+    from lexis_core.objects.load import load_object
+    from lexis_core.pipeline import reconstruct
+    from lexis_core.results import say_stage, write_results
+    thing = load_object(options.object, units=options.units, up=options.up)
+    result = reconstruct(
+        options.image, thing, person_mask=options.person_mask, object_mask=options.object_mask, box=options.box,
+        object_box=options.object_box, focal=options.focal, body=options.body, init=options.init, seed=options.seed,
+        device=options.device, progress=say_stage)
+    write_results(result, options.body, options.out)
+
+
+def _interfield(options: argparse.Namespace) -> None:
+    import numpy as np
+
+    from lexis_core.files import written_whole
+    from lexis_core.interfield import measure, summary
+    from lexis_core.objects.load import load_mesh
+    body, thing = (load_mesh(path, units=options.units) for path in (options.body, options.object))
+    field = measure(body, thing, options.sigma)
+    with written_whole(options.out) as path, open(path, "wb") as file:
+        np.savez_compressed(
+            file, body=field.body, object=field.object, body_distance=field.body_distance,
+            object_distance=field.object_distance, body_inside=field.body_inside, object_inside=field.object_inside,
+            sigma=np.float32(field.sigma))
+    said = summary(field, body, thing)
+    print(f"{options.out}: {len(field.body):,} body and {len(field.object):,} object vertices, sigma {field.sigma:g} m; "
+          f"nearest {said.minimum_distance * 100:.1f} cm, {said.penetration_share:.1%} of the body's vertices inside")
+
+
+def _import(options: argparse.Namespace) -> None:
+    from lexis_core.reconstruction import load
+    from lexis_core.results import blender
+    blender().save_blend(load(options.result), options.out, body=options.body)
+    print(options.out)
+
+
+def _doctor(options: argparse.Namespace) -> None:
+    from lexis_core.doctor import report
+    print(report())
+
+
+def _check_writable(folder: Path) -> None:
+    """Find out before the work, not after it."""
+    from lexis_core.files import unwritable, written_whole
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"Could not write into {folder}.", "It is a file, not a folder.", "Give another --out.")
+    try:
+        with written_whole(folder / ".lexis-test"):
+            pass
+        (folder / ".lexis-test").unlink()
+    except OSError as error:
+        raise unwritable(folder, error) from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

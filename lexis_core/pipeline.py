@@ -1,0 +1,114 @@
+"""From a photo and an object to a Reconstruction: the stages in order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from lexis_core import __version__
+from lexis_core.body import BodyModel, load_body, pose
+from lexis_core.initialise import body_from_landmarks, object_by_category, object_from_mask, read_estimate
+from lexis_core.interfield import SIGMA, measure
+from lexis_core.mesh import Mesh
+from lexis_core.objects.library import CATEGORIES
+from lexis_core.objects.load import load_object
+from lexis_core.objects.model import ObjectModel
+from lexis_core.observe import observe, open_landmark_session
+from lexis_core.reconstruction import Reconstruction, encode_photo
+from lexis_core.state import BodyState, State
+
+Array = np.ndarray
+Progress = Callable[[str, float], None]
+
+
+def reconstruct(
+    image: str | Path | Array,
+    object: str | Path | ObjectModel,
+    *,
+    person_mask: str | Path | Array | None = None,
+    object_mask: str | Path | Array | None = None,
+    box: tuple[float, float, float, float] | None = None,
+    object_box: tuple[float, float, float, float] | None = None,
+    focal: float | None = None,
+    body: str | Path | BodyModel | None = None,
+    init: str | Path | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> Reconstruction:
+    """Pose a body and an object as the photo shows them.
+
+    image       : a file, or (H, W, 3) uint8
+    object      : a mesh file, a name of the object library, or a loaded ObjectModel
+    person_mask, object_mask : files or (H, W) bool; without an object mask or box the object is placed by category
+    box, object_box : x0, y0, x1, y1 in pixels
+    focal       : pixels; else from the photo's EXIF, else camera.DEFAULT_FIELD_OF_VIEW
+    body        : an SMPL-X file or a loaded model; None is the open default
+    init        : another tool's estimate (initialise/estimates.py) instead of our own
+    progress    : called after every stage with its name and seconds
+
+    Raises LexisError with what happened, why, and what to do.
+    """
+    clock = _Clock(progress)
+    with clock("load"):
+        model = body if isinstance(body, BodyModel) else load_body(body)
+        thing = object if isinstance(object, ObjectModel) else load_object(object)
+        session = open_landmark_session(device)
+    with clock("observe"):
+        seen = observe(image, person_mask, object_mask, box, object_box, focal, session)
+    notes = [*thing.notes, *seen.notes]
+    placed = None
+    with clock("body"):
+        if init is None:
+            body_state = body_from_landmarks(model, seen)
+        else:
+            estimate = read_estimate(init, thing, seen.camera.width, seen.camera.height)
+            body_state, placed = _own_shape(estimate.body, model, notes), estimate.object
+            seen = replace(seen, camera=estimate.camera or seen.camera)
+        posed = pose(model, body_state)
+        surface = Mesh(posed.vertices, model.faces)
+    with clock("object"):
+        place = CATEGORIES[thing.category].place if thing.category in CATEGORIES else ""
+        if placed is None and seen.object_mask is not None:
+            found = object_from_mask(thing, place, surface, seen, seed)
+            placed = found.state
+            notes.append(f"The object's outline covers {found.iou:.0%} of its mask's (IoU where the photo can tell).")
+        elif placed is None:
+            placed = object_by_category(thing, place, posed)
+            notes.append("The object's place is a guess from its category: give --object-mask or --object-box.")
+    with clock("interfield"):
+        field = measure(surface, thing.mesh.moved(placed.rotation, placed.translation, placed.scale), SIGMA)
+    mask = seen.object_mask if seen.object_mask is not None else np.zeros_like(seen.person_mask)
+    info = {"version": __version__, "seconds": clock.seconds, "device": session.device, "seed": seed, "notes": notes,
+            "start": "own estimate" if init is None else str(init)}
+    return Reconstruction(State(body_state, placed), seen.camera, thing, field, model.name, model.digest,
+                          encode_photo(seen.image), seen.person_mask, mask,
+                          seen.landmarks, seen.landmarks_world, seen.confidence, info)
+
+
+def _own_shape(state: BodyState, model: BodyModel, notes: list[str]) -> BodyState:
+    """SMPL-X betas and expressions mean nothing to the default body: there they are left out, and it is said."""
+    if model.source != "default":
+        return state
+    notes.append("The estimate's betas and expression are SMPL-X's and were left out: the default body has its own.")
+    return replace(state, betas=np.zeros(10, np.float32), expression=np.zeros(10, np.float32))
+
+
+class _Clock:
+    """Names the stages and keeps their seconds."""
+
+    def __init__(self, progress: Progress | None):
+        self.progress, self.seconds = progress, {}
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[stage] = round(time.perf_counter() - start, 3)
+        if self.progress is not None:
+            self.progress(stage, self.seconds[stage])
