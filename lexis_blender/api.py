@@ -1,0 +1,109 @@
+"""What scripts call: import a reconstruction into the open file, or write one as a .blend or .glb."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+from lexis_core.body.files import load_body
+from lexis_core.body.model import BodyModel
+from lexis_core.errors import InputError
+from lexis_core.files import written_whole
+from lexis_core.reconstruction import SUFFIX, Reconstruction, load
+
+from .export import write_glb
+from .scene import identity
+from .scene.assemble import Imported, ImportOptions, assemble
+from .scene.shapes import LIMIT
+
+__all__ = ["ImportOptions", "Imported", "export_glb", "import_reconstruction", "save_blend"]
+
+Source = str | Path | Reconstruction
+Body = str | Path | BodyModel | None
+
+
+def import_reconstruction(source: Source, *, body: Body = None, options: ImportOptions | None = None) -> Imported:
+    """Add a reconstruction to the current scene as one new collection.
+
+    source : a *.lexis.npz file or a Reconstruction
+    body   : the body model the result was solved with, or its file; None for the default body
+    Raises InputError when the file is no result, or the body is not the one it was solved with.
+    """
+    options = options or ImportOptions()
+    result = source if isinstance(source, Reconstruction) else load(source)
+    model = body if isinstance(body, BodyModel) else load_body(body)
+    _check_agree(result, model)
+    name = identity.fitted(options.name or _name_of(source), 24) or "LEXIS"
+    return assemble(bpy.context, result, model, name, options)
+
+
+def save_blend(source: Source, out_path: str | Path, *, body: Body = None,
+               options: ImportOptions | None = None) -> Imported:
+    """Write a reconstruction as a .blend of its own, ready to render; the photo is packed into it.
+
+    Starts from an empty file, so it refuses to run inside an open Blender window. The file appears whole or not at all.
+    Returns the import in the new, still open file, which export_glb takes.
+    """
+    _check_suffix(out_path, ".blend")
+    made = _import_alone(source, body, options)
+    with written_whole(out_path) as temporary:
+        temporary.unlink()  # else Blender keeps the empty file as a backup
+        bpy.ops.wm.save_as_mainfile(filepath=str(temporary), check_existing=False, compress=True, copy=True)
+    return made
+
+
+def export_glb(source: Source | Imported, out_path: str | Path, *, body: Body = None) -> None:
+    """Write rig, skin, shape keys and object as .glb, with the fields as _INTERFIELD, _DISTANCE and _CONTACT.
+
+    source : what import_reconstruction returned, or as for save_blend (then in an empty file of its own)
+    """
+    _check_suffix(out_path, ".glb")
+    made = source if isinstance(source, Imported) else _import_alone(source, body, None)
+    with written_whole(out_path) as temporary:
+        write_glb(made, temporary)
+
+
+def _import_alone(source: Source, body: Body, options: ImportOptions | None) -> Imported:
+    if not bpy.app.background:
+        raise InputError("The file was not written.", "It starts from an empty scene and would close the open one.",
+                         "Use import_reconstruction and save, or run this with `blender --background`.")
+    result = source if isinstance(source, Reconstruction) else load(source)
+    options = replace(options or ImportOptions(), set_scene=True)
+    if not options.name:
+        options = replace(options, name=_name_of(source))
+    model = body if isinstance(body, BodyModel) else load_body(body)
+    _check_agree(result, model)
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    return import_reconstruction(result, body=model, options=options)
+
+
+def _name_of(source: Source) -> str:
+    if isinstance(source, Reconstruction):
+        return "LEXIS"
+    return Path(source).name.removesuffix(SUFFIX).removesuffix(".npz")
+
+
+def _check_suffix(path: str | Path, suffix: str) -> None:
+    if Path(path).suffix.lower() != suffix:
+        raise InputError(f"{path} was not written.", f"Its name does not end in {suffix}.", f"End it in {suffix}.")
+
+
+def _check_agree(result: Reconstruction, model: BodyModel) -> None:
+    if result.body_digest != model.digest:
+        raise InputError(f"The result was solved with another body than {model.name}.",
+                         f'It poses "{result.body_name}" (sha256 {result.body_digest[:12]}).',
+                         "Give that body's file (--body, or body= in scripts).")
+    if (len(result.field.body), len(result.field.object)) != (len(model.template), len(result.object.mesh.vertices)):
+        raise InputError("The result does not fit together.", "Its InterField has other vertices than its meshes.",
+                         "Run the reconstruction again.")
+    state = result.state.body
+    if max(np.abs(state.betas).max(), np.abs(state.expression).max()) > LIMIT:
+        raise InputError("The result's shape cannot be shown.",
+                         f"A coefficient is beyond {LIMIT:.0f}, which is as far as a shape key goes.",
+                         "Run the reconstruction again; betas are usually within 5.")
+    if max(state.betas.size - model.shape_dirs.shape[2], state.expression.size - model.expression_dirs.shape[2]) > 0:
+        raise InputError(f"The body {model.name} does not fit the result.", "It has too few betas or expressions.",
+                         "Give a body with at least 10 of each.")

@@ -1,0 +1,45 @@
+"""Finding again what an import made: custom properties that survive renaming, saving and undo."""
+
+from __future__ import annotations
+
+import uuid
+
+import bpy
+
+IMPORT, PART, ID = "lexis_import", "lexis_part", "lexis_id"
+RIG, BODY, OBJECT, CAMERA, SCENE = "rig", "body", "object", "camera", "collection"
+NAME_BYTES = 50  # Blender's names have at most 63 bytes; this leaves room for ".001"
+
+
+def new_id() -> str:
+    return uuid.uuid4().hex
+
+
+def tag(datablock: bpy.types.ID, import_id: str, part: str) -> None:
+    """Mark a collection or object as one part of one import, with an id of its own."""
+    datablock[IMPORT], datablock[PART], datablock[ID] = import_id, part, new_id()
+
+
+def part_of(datablock: bpy.types.ID | None) -> str:
+    """Which part of an import this is; "" when it is none."""
+    return str(datablock.get(PART, "")) if datablock is not None else ""
+
+
+def import_of(datablock: bpy.types.ID | None) -> str:
+    """The id of the import this belongs to; "" when it belongs to none."""
+    return str(datablock.get(IMPORT, "")) if datablock is not None else ""
+
+
+def find(import_id: str, part: str) -> bpy.types.Object | None:
+    """That part of that import, or None when it was deleted. Of copies, the first that is in a scene."""
+    found = [o for o in bpy.data.objects if o.get(IMPORT) == import_id and o.get(PART) == part]
+    return min(found, key=lambda o: not o.users_scene, default=None)
+
+
+def find_collection(import_id: str) -> bpy.types.Collection | None:
+    return next((c for c in bpy.data.collections if c.get(IMPORT) == import_id), None)
+
+
+def fitted(name: str, size: int = NAME_BYTES) -> str:
+    """The name cut to at most `size` bytes of UTF-8, never inside a character."""
+    return name.encode("utf-8", "ignore")[:size].decode("utf-8", "ignore").strip()

@@ -1,0 +1,75 @@
+"""Meshes in bulk: vertices, triangles and skin weights without a Python loop over the geometry."""
+
+from __future__ import annotations
+
+import bmesh
+import bpy
+import numpy as np
+
+Array = np.ndarray
+
+# Weight a vertex may lose to bones that barely hold it: two metres of motion then err by 0.04 mm.
+NEGLIGIBLE = 2e-5
+
+
+def build(name: str, vertices: Array, faces: Array, weights: Array | None = None) -> bpy.types.Mesh:
+    """A smooth-shaded mesh of local vertices (V, 3) metres and faces (F, 3).
+
+    weights : (V, G), the weight of each of the G vertex groups the object is going to have; rows sum to 1
+    Faces Blender cannot hold (a corner twice, or the same three corners again) are left out, vertices never.
+    """
+    mesh = bpy.data.meshes.new(name)
+    mesh.vertices.add(len(vertices))
+    mesh.vertices.foreach_set("co", np.ascontiguousarray(vertices, np.float32).ravel())
+    if weights is not None:
+        _write_weights(mesh, significant(weights))
+    faces = representable(faces)
+    mesh.loops.add(faces.size)
+    mesh.loops.foreach_set("vertex_index", np.ascontiguousarray(faces, np.int32).ravel())
+    mesh.polygons.add(len(faces))
+    mesh.polygons.foreach_set("loop_start", np.arange(0, faces.size, 3, dtype=np.int32))
+    mesh.update(calc_edges=True)
+    mesh.shade_smooth()
+    return mesh
+
+
+def representable(faces: Array) -> Array:
+    """The faces (F, 3) with three different corners, each set of corners once; order kept."""
+    low, middle, high = np.sort(np.asarray(faces, np.int64), axis=1).T
+    count = int(high.max(initial=0)) + 1
+    proper = (low != middle) & (middle != high)
+    if count > 2_000_000:
+        _, first = np.unique(np.stack([low, middle, high], 1), axis=0, return_index=True)
+    else:
+        _, first = np.unique((low * count + middle) * count + high, return_index=True)
+    once = np.zeros(len(faces), bool)
+    once[first] = True
+    return faces[proper & once]
+
+
+def significant(weights: Array) -> Array:
+    """(V, G) weights with the smallest of each row set to 0 while they sum to no more than NEGLIGIBLE, rows sum to 1."""
+    weights = np.maximum(weights, 0)
+    kept = np.where(weights > NEGLIGIBLE, weights, 0)
+    wronged = np.flatnonzero(weights.sum(1) - kept.sum(1) > NEGLIGIBLE)  # many small weights that matter together
+    rows = weights[wronged]
+    order = np.argsort(rows, axis=1)
+    ascending = np.take_along_axis(rows, order, axis=1)
+    ascending[np.cumsum(ascending, axis=1) <= NEGLIGIBLE] = 0
+    np.put_along_axis(rows, order, ascending, axis=1)
+    kept[wronged] = rows
+    return kept / kept.sum(1, keepdims=True)
+
+
+def _write_weights(mesh: bpy.types.Mesh, weights: Array) -> None:
+    """Through bmesh's deform layer while there are only vertices: 2 to 3 times as fast as VertexGroup.add."""
+    vertex, group = np.nonzero(weights)
+    values = weights[vertex, group].tolist()
+    editable = bmesh.new()
+    editable.from_mesh(mesh)
+    layer = editable.verts.layers.deform.verify()
+    rows = [v[layer] for v in editable.verts]
+    for v, g, value in zip(vertex.tolist(), group.tolist(), values, strict=True):
+        rows[v][g] = value
+    editable.to_mesh(mesh)
+    editable.free()
