@@ -1,7 +1,16 @@
 """The parametric body: files, the open default, and linear blend skinning."""
 
-from .files import load_body
-from .model import BodyModel, PosedBody, joint_rotations, pose, pose_batch, rest_joints, rest_vertices, restrict
+from lexis_core.body.files import load_body
+from lexis_core.body.model import (
+    BodyModel,
+    PosedBody,
+    joint_rotations,
+    pose,
+    pose_batch,
+    rest_joints,
+    rest_vertices,
+    restrict,
+)
 
 __all__ = [
     "BodyModel", "PosedBody", "joint_rotations", "load_body", "pose", "pose_batch", "rest_joints", "rest_vertices",

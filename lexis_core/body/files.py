@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError
-from .model import BodyModel, component_major
-from .names import PARENTS
-from .unpickle import read_pickle
+from lexis_core.body.model import BodyModel, component_major
+from lexis_core.body.names import PARENTS
+from lexis_core.body.unpickle import read_pickle
+from lexis_core.errors import InputError
 
 Array = np.ndarray
 

@@ -8,9 +8,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from ..errors import InputError
-from ..geometry import rotation_from_axis_angle
-from ..state import BodyState
+from lexis_core.errors import InputError
+from lexis_core.geometry import rotation_from_axis_angle
+from lexis_core.state import BodyState
 
 Array = np.ndarray
 

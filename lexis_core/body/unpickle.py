@@ -1,4 +1,4 @@
-"""Read the arrays of an SMPL-X .pkl without letting the pickle run anything: every name in it becomes a class of ours."""
+"""Read the arrays of an SMPL-X .pkl without letting it run anything: every name in it becomes a class of ours."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
+from lexis_core.errors import InputError
 
 USE_NPZ = "Download the .npz of the same model from the SMPL-X site and load that instead."
 
@@ -118,7 +118,7 @@ def read_pickle(path: Path, data: bytes, keys: tuple[str, ...]) -> dict[str, np.
 
 
 def _array(value: Any) -> np.ndarray | None:
-    """The array in a pickled ndarray, in chumpy's `x`, or in a scipy compressed-column matrix; None if there is none."""
+    """The array in a pickled ndarray, in chumpy's `x`, or in a scipy column matrix; None if there is none."""
     if isinstance(value, Foreign):
         value = value.state
         return _dense(value) if "indptr" in value else _array(value.get("x"))
