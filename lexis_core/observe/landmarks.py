@@ -7,7 +7,7 @@ its centre, point 34 lies on the circle around the whole body.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -25,8 +25,10 @@ MARGIN = 1.25           # the crop is this much wider than the circle around the
 SETTLED = 0.02          # the crop stands still when it moves less than this share of its side
 MAX_LOOKS = 6
 PRESENT = 0.5           # probability from which on the network has seen a person
-WINDOWS = (1.0, 0.6, 0.35)  # sides of the search windows, shares of the image's longer side
-SAME_PERSON = 0.4       # crops that overlap more than this (intersection over union) show the same person
+WINDOWS = (2.0, 1.4, 1.0, 0.6, 0.35)  # sides of the search windows, shares of the image's longer side
+STARTS = (1.0, 1.4, 2.0)  # sides of the first crops around a mask or box; the wide ones are for people cut off by the border
+SAME_CROP = 0.6         # a crop that overlaps one already followed by more than this leads to the same place
+AGREES = 0.2            # least agreement of what was seen with the mask or box that was given
 
 
 @dataclass(frozen=True)
@@ -78,34 +80,69 @@ def find_person(session: Session, image: Array, mask: Array | None, box: Box | N
 
     image : (H, W, 3) uint8. InputError when there is nobody.
     """
-    if mask is not None or box is not None:
-        person = follow(session, image, Region.around(box_of(mask) if mask is not None else box))
-        if person.presence >= PRESENT:
-            return person, ()
+    if mask is None and box is None:
+        return largest_person(session, image)
+    start = Region.around(box_of(mask) if mask is not None else box)
+    people = [follow(session, image, replace(start, side=start.side * wider)) for wider in STARTS]
+    best = max(people, key=lambda p: p.presence * agreement(p, image, mask, box))
+    if best.presence < PRESENT or agreement(best, image, mask, box) < AGREES:
         where = "mask" if mask is not None else "box"
         raise InputError("No person was found.", f"Nothing in the person's {where} looks like a person.",
                          "Check that it encloses the whole person, and is for this photo.")
+    return best, ()
+
+
+def largest_person(session: Session, image: Array) -> tuple[Person, tuple[str, ...]]:
+    """The largest person of all, and a note when there are more. InputError when there is nobody."""
     people = search(session, image)
     if not people:
         raise InputError("No person was found.", "Nothing in the photo looks like a person.",
                          "Show where the person is: a box (--box x0,y0,x1,y1) or a mask (--person-mask).")
     if len(people) == 1:
         return people[0], ()
-    x0, y0, x1, y1 = box_of(person_mask(people[0], image.shape[1], image.shape[0]))
+    height, width = image.shape[:2]
+    x0, y0, x1, y1 = box_of(person_mask(people[0], width, height))
     return people[0], (f"{len(people)} people were found; the largest was taken, at {x0:.0f},{y0:.0f},{x1:.0f},{y1:.0f}. "
                        "A box chooses another.",)
 
 
+def agreement(person: Person, image: Array, mask: Array | None, box: Box | None) -> float:
+    """Intersection over union of what the network saw with the mask, or of its box with the box."""
+    seen = person_mask(person, image.shape[1], image.shape[0])
+    if not seen.any():
+        return 0.0
+    if mask is not None:
+        return float((seen & mask).sum() / (seen | mask).sum())
+    a, b = np.array(box_of(seen)), np.array(box)
+    common = np.prod(np.maximum(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0))
+    return float(common / (np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2]) - common))
+
+
 def search(session: Session, image: Array) -> list[Person]:
-    """Everyone found from windows of several sizes all over the image, the largest first."""
-    people: list[Person] = []
-    for window in windows(image.shape[1], image.shape[0]):
-        if look(session, image, window).presence < PRESENT:
+    """Everyone found from windows of several sizes all over the image, the largest first.
+
+    Where several crops show one person, the one the network is surest of stands for them.
+    """
+    height, width = image.shape[:2]
+    found: list[Person] = []
+    for window in windows(width, height):
+        first = look(session, image, window)
+        if first.presence < PRESENT or any(overlap(next_region(first.landmarks), p.region) > SAME_CROP for p in found):
             continue
         person = follow(session, image, window)
-        if person.presence >= PRESENT and all(overlap(person.region, p.region) < SAME_PERSON for p in people):
-            people.append(person)
-    return sorted(people, key=lambda p: -p.region.side)
+        if person.presence >= PRESENT:
+            found.append(person)
+    people: list[tuple[Person, Array]] = []
+    for person in sorted(found, key=lambda p: -p.presence):
+        mask = person_mask(person, width, height)
+        if mask.any() and not any(shows_same(mask, other) for _, other in people):
+            people.append((person, mask))
+    return [person for person, mask in sorted(people, key=lambda p: -p[1].sum())]
+
+
+def shows_same(a: Array, b: Array) -> bool:
+    """Whether most of the smaller mask lies in the larger one."""
+    return bool((a & b).sum() > 0.5 * min(a.sum(), b.sum()))
 
 
 def windows(width: int, height: int) -> list[Region]:
