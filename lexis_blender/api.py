@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,10 +16,12 @@ from lexis_core.errors import InputError
 from lexis_core.files import written_whole
 from lexis_core.reconstruction import SUFFIX, Reconstruction, load
 
+from . import compat
 from .export import write_glb
 from .scene import identity
 from .scene.assemble import Imported, ImportOptions, assemble
 from .scene.shapes import LIMIT
+from .scene.stage import dress
 
 __all__ = ["ImportOptions", "Imported", "export_glb", "import_reconstruction", "save_blend"]
 
@@ -49,7 +53,7 @@ def save_blend(source: Source, out_path: str | Path, *, body: Body = None,
     """
     _check_suffix(out_path, ".blend")
     made = _import_alone(source, body, options)
-    with written_whole(out_path) as temporary:
+    with written_whole(out_path) as temporary, _reported(out_path):
         temporary.unlink()  # else Blender keeps the empty file as a backup
         bpy.ops.wm.save_as_mainfile(filepath=str(temporary), check_existing=False, compress=True, copy=True)
     return made
@@ -62,7 +66,7 @@ def export_glb(source: Source | Imported, out_path: str | Path, *, body: Body = 
     """
     _check_suffix(out_path, ".glb")
     made = source if isinstance(source, Imported) else _import_alone(source, body, None)
-    with written_whole(out_path) as temporary:
+    with written_whole(out_path) as temporary, _reported(out_path):
         write_glb(made, temporary)
 
 
@@ -77,7 +81,20 @@ def _import_alone(source: Source, body: Body, options: ImportOptions | None) -> 
     model = body if isinstance(body, BodyModel) else load_body(body)
     _check_agree(result, model)
     bpy.ops.wm.read_factory_settings(use_empty=True)
-    return import_reconstruction(result, body=model, options=options)
+    made = import_reconstruction(result, body=model, options=options)
+    dress(bpy.context.scene)
+    return made
+
+
+@contextmanager
+def _reported(path: str | Path) -> Iterator[None]:
+    """What a Blender operator reports as RuntimeError, said as an InputError; its chatter is kept quiet."""
+    try:
+        with compat.quiet():
+            yield
+    except RuntimeError as error:
+        raise InputError(f"Could not write {path}.", f"Blender says: {error}".strip(),
+                         "Choose a folder you may write to, with room on its disk.") from error
 
 
 def _name_of(source: Source) -> str:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import bpy
@@ -14,14 +18,29 @@ def new_shape_key(target: bpy.types.Object, name: str) -> bpy.types.ShapeKey:
     return key
 
 
-def node_tree(material: bpy.types.Material) -> bpy.types.NodeTree:
-    """The material's node tree, made if need be: up to 4.5 a new material has none before it is told to use nodes."""
-    if material.node_tree is None:
-        material.use_nodes = True
-    return material.node_tree
+def node_tree(owner: bpy.types.Material | bpy.types.World) -> bpy.types.NodeTree:
+    """The shader nodes, made if need be: up to 4.5 new materials and worlds have none before told to use nodes."""
+    if owner.node_tree is None:
+        owner.use_nodes = True
+    return owner.node_tree
 
 
 def known_options(operator: Any, **options: Any) -> dict[str, Any]:
     """Those options that this version of a bpy.ops operator has; exporters gain and lose some between releases."""
     known = operator.get_rna_type().properties.keys()
     return {name: value for name, value in options.items() if name in known}
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep what Blender and its exporters print, each version something else, off standard output."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 1)
+        yield
+        sys.stdout.flush()
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)

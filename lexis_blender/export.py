@@ -30,7 +30,7 @@ def write_glb(made: Imported, path: Path) -> None:
             export_yup=True, export_apply=False, export_animations=False, export_skins=True, export_morph=True,
             export_morph_normal=False, export_attributes=True, export_extras=True, export_cameras=False,
             export_lights=False, export_current_frame=True, export_rest_position_armature=False,
-            export_all_influences=True, export_vertex_color="ACTIVE", export_all_vertex_colors=False,
+            export_all_influences=False, export_vertex_color="ACTIVE", export_all_vertex_colors=False,
         ))
 
 

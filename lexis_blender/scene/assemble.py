@@ -37,7 +37,7 @@ class ImportOptions:
 
 @dataclass(frozen=True)
 class Imported:
-    """The data-blocks of one import. Keep `id` rather than these over undo: identity.find(id, part) finds them again."""
+    """The data-blocks of one import. Undo replaces them: keep `id`, and identity.find(id, part) finds them again."""
 
     id: str
     collection: bpy.types.Collection

@@ -54,7 +54,7 @@ def write(mesh: bpy.types.Mesh, name: str, kind: str, values: Array) -> None:
 
 
 def read(mesh: bpy.types.Mesh, name: str) -> Array:
-    """One attribute's values: (V,) float32 or bool, or (V, 4) float32 linear colours. InputError when it is not there."""
+    """One attribute's values: (V,) float32 or bool, or (V, 4) float32 linear colours. InputError when it is missing."""
     attribute = mesh.attributes.get(name)
     _need(not mesh.is_editmode, mesh, "It is in edit mode.", "Leave edit mode and try again.")
     _need(attribute is not None and attribute.data_type in _SLOT, mesh, f'It has no attribute "{name}".',

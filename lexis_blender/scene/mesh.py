@@ -48,7 +48,7 @@ def representable(faces: Array) -> Array:
 
 
 def significant(weights: Array) -> Array:
-    """(V, G) weights with the smallest of each row set to 0 while they sum to no more than NEGLIGIBLE, rows sum to 1."""
+    """(V, G) weights, the smallest of each row set to 0 as long as those sum to at most NEGLIGIBLE; rows sum to 1."""
     weights = np.maximum(weights, 0)
     kept = np.where(weights > NEGLIGIBLE, weights, 0)
     wronged = np.flatnonzero(weights.sum(1) - kept.sum(1) > NEGLIGIBLE)  # many small weights that matter together
