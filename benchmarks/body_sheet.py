@@ -1,6 +1,6 @@
 """A contact sheet of the default body: rest pose, mocap poses, shapes, expressions, hands.
 
-python benchmarks/body_sheet.py --out docs/images/body.png [--poses cmu_smplx_poses.npz] [--part rest|poses|shapes|faces|hands]
+python benchmarks/body_sheet.py --out docs/images/body.png [--poses cmu_smplx_poses.npz] [--part faces]
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ UPRIGHT = np.diag([1.0, -1.0, -1.0])  # the body's y up, seen from its front, in
 ACTIONS = ("walk", "run", "sit", "squat", "reach", "throw", "dance", "kick")
 
 
-def view(model, state, turn=0.0, tilt=0.0, centre=(0, -0.15, 0), span=2.0, size=240):
+def view(model, state, turn=0.0, tilt=0.0, centre=(0, -0.08, 0), span=2.0, size=240):
     """One picture (size, size, 3) uint8: the body turned about its vertical by degrees, span metres wide."""
     vertices = pose(model, state).vertices - np.asarray(centre)
     spin = rotation_from_axis_angle(np.radians([0.0, turn, 0.0]))
@@ -54,7 +54,7 @@ def poses(model, path, seed=3):
         front = root[:, 2]
         upright = rotation_from_axis_angle(np.array([0, -np.arctan2(front[0], front[2]), 0])) @ root
         states.append(BodyState(body_pose=body, rotation=upright.astype(np.float32)))
-    return [[view(model, s, turn, 8) for s in states[i : i + 4]] for i in (0, 4) for turn in (20, 110)]
+    return [[view(model, s, turn, 8, (0, 0.05, 0), 2.3) for s in states[i : i + 4]] for i in (0, 4) for turn in (20, 110)]
 
 
 def shapes(model):
@@ -71,7 +71,7 @@ def shapes(model):
 def faces(model):
     def head(state, turn=15.0):
         joint = pose(model, state).joints[JOINTS.index("head")]
-        return view(model, state, turn, centre=joint + [0, 0.03, 0], span=0.3)
+        return view(model, state, turn, centre=joint + np.array([0, 0.03, 0]), span=0.3)
 
     one = np.eye(10, dtype=np.float32)
     states = [BodyState(expression=one[k]) for k in range(10)]

@@ -34,13 +34,13 @@ EXPRESSIONS = {
     "eyes wide": {"eyeWideLeft": 1, "eyeWideRight": 1},
     "lips apart": {"mouthLowerDownLeft": 1, "mouthLowerDownRight": 1, "mouthUpperUpLeft": 1, "mouthUpperUpRight": 1},
     "pucker": {"mouthPucker": 1},
-    "sneer": {"noseSneerLeft": 1, "noseSneerRight": 1},
+    "sneer": {"noseSneerLeft": 1, "noseSneerRight": 1, "mouthUpperUpLeft": 0.5, "mouthUpperUpRight": 0.5},
     "cheek puff": {"cheekPuff": 1},
 }
 
-# A relaxed left hand: degrees of curl of the three phalanges, and of turning the thumb towards the palm (x, y, z).
+# A relaxed left hand, degrees: how far each phalanx curls, and how the thumb's turn about x, y, z towards the index.
 CURL = {"index": (14, 20, 14), "middle": (17, 23, 16), "ring": (20, 25, 18), "pinky": (22, 25, 18)}
-THUMB = ((0, 0, 0), (0, 0, 0), (0, 0, 0))
+THUMB = ((0, 14, 4), (0, 8, 0), (0, 8, 0))
 
 
 def main() -> None:
@@ -65,7 +65,7 @@ def bake() -> dict[str, Array]:
     faces = source.faces.numpy().astype(np.int32)
     vertices, joints = (np.stack(part) for part in zip(*_samples(source, _dense(*weights)), strict=True))
     areas = vertex_areas(Mesh(vertices[:TRAINING].mean(0), faces))
-    template, dirs, scores = _principal(vertices[:TRAINING], areas)
+    template, dirs, scores = _principal(vertices[:TRAINING], faces, areas)
     joint_template, joint_dirs = _regress(joints[:TRAINING], scores)
     _report(vertices, joints, areas, template, dirs, joint_template, joint_dirs)
     moved, expressions = _expressions(source)
@@ -99,7 +99,7 @@ def _phenotypes(count: int) -> dict[str, Array]:
         return np.clip(rng.normal(centre, spread, count), 0, 1)
 
     people = {"gender": rng.random(count), "age": rng.uniform(0.62, 0.92, count)}
-    people |= {"height": around(0.08, 0.377), "weight": around(0.22), "muscle": around(0.2)}
+    people |= {"height": around(0.08, 0.377), "weight": around(0.28, 0.58), "muscle": around(0.2)}
     people |= {"proportions": around(0.25), "cupsize": around(0.2), "firmness": around(0.2)}
     return people | {origin: rng.random(count) for origin in ("african", "asian", "caucasian")}
 
@@ -149,10 +149,10 @@ def _dense(joints: Array, values: Array) -> Array:
     return dense
 
 
-def _principal(vertices: Array, areas: Array) -> tuple[Array, Array, Array]:
+def _principal(vertices: Array, faces: Array, areas: Array) -> tuple[Array, Array, Array]:
     """Mean (V, 3), directions (BETAS, V, 3) and scores (N, BETAS) of unit deviation; the error weighted by area.
 
-    Signs: the first makes taller, the others make wider.
+    Signs: the first makes taller, the others make heavier.
     """
     mean = vertices.mean(0, dtype=np.float64)
     scaled = ((vertices - mean) * np.sqrt(areas / areas.sum())[:, None]).reshape(len(vertices), -1)
@@ -160,9 +160,19 @@ def _principal(vertices: Array, areas: Array) -> tuple[Array, Array, Array]:
     scores = vectors[:, ::-1][:, :BETAS] * np.sqrt(len(vertices))
     dirs = np.tensordot(scores.T, vertices - mean, 1) / len(vertices)
     tall = np.ptp(mean[:, 1] + dirs[:, :, 1], axis=1) - np.ptp(mean[:, 1])
-    volume = (dirs[:, :, [0, 2]] * mean[:, [0, 2]] * areas[:, None]).sum((1, 2))
+    volume = (dirs * _volume_gradient(mean, faces)).sum((1, 2))
     signs = np.sign(np.concatenate([tall[:1], volume[1:]]))
     return mean, dirs * signs[:, None, None], scores * signs
+
+
+def _volume_gradient(vertices: Array, faces: Array) -> Array:
+    """How the enclosed volume grows as each vertex moves, (V, 3): a sixth of the cross product of two edges a face."""
+    a, b, c = (vertices[faces[:, k]] for k in range(3))
+    normals = np.cross(b - a, c - a) / 6
+    gradient = np.zeros_like(vertices)
+    for k in range(3):
+        np.add.at(gradient, faces[:, k], normals)
+    return gradient
 
 
 def _regress(joints: Array, scores: Array) -> tuple[Array, Array]:

@@ -8,11 +8,10 @@ from lexis_core.body.names import JOINTS, PARENTS
 
 Array = np.ndarray
 
-# SMPL-X joint -> MakeHuman bone whose head it sits on. Left sides; the right is the same with .R.
-MIDDLE = {
-    "pelvis": "spine05", "spine1": "spine04", "spine2": "spine02", "spine3": "spine01", "neck": "neck01",
-    "head": "head", "jaw": "jaw",
-}
+# SMPL-X joint -> MakeHuman bone whose head it sits on. Left sides; the right is the same with .R. Of MakeHuman's
+# five spine bones these three stand at 28, 43 and 68 % of the way from the hips to the neck (SMPL-X: 33, 56, 65 %).
+MIDDLE = {"spine1": "spine03", "spine2": "spine02", "spine3": "spine01", "neck": "neck01", "head": "head", "jaw": "jaw"}
+PELVIS_HEIGHT = "spine04"  # its head is 15 % of the way up, as is SMPL-X's pelvis
 LEFT = {
     "hip": "upperleg01", "knee": "lowerleg01", "ankle": "foot", "collar": "clavicle", "shoulder": "upperarm01",
     "elbow": "lowerarm01", "wrist": "wrist", "eye_smplhf": "eye",
@@ -31,13 +30,17 @@ SHIN = np.array([0.015, -1.0, -0.085])
 
 
 def joint_bones() -> dict[str, str]:
-    """SMPL-X joint -> MakeHuman bone, for all joints but the feet, which take the mean of the toes."""
+    """SMPL-X joint -> MakeHuman bone, for all but the pelvis and the feet."""
     sides = {f"{side}_{j}": f"{bone}.{s}" for side, s in SIDES for j, bone in LEFT.items()}
     return {**MIDDLE, **sides}
 
 
 def joint_positions(heads: Array, labels: list[str]) -> Array:
-    """Bone heads (N, bones, 3) -> joints (N, 55, 3)."""
+    """Bone heads (N, bones, 3) -> joints (N, 55, 3).
+
+    The feet are the mean of the toes. MakeHuman's root lies on the skin, so the pelvis stands between the hips' sides,
+    at their depth, raised as SMPL-X's is.
+    """
     where = {label: i for i, label in enumerate(labels)}
     joints = np.zeros((len(heads), 55, 3))
     for joint, bone in joint_bones().items():
@@ -45,6 +48,8 @@ def joint_positions(heads: Array, labels: list[str]) -> Array:
     for side, s in SIDES:
         toes = [where[f"toe{k}-1.{s}"] for k in range(1, 6)]
         joints[:, JOINTS.index(f"{side}_foot")] = heads[:, toes].mean(1)
+    joints[:, 0] = joints[:, 1:3].mean(1)
+    joints[:, 0, 1] = heads[:, where[PELVIS_HEIGHT], 1]
     return joints
 
 
