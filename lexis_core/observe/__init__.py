@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,8 @@ import numpy as np
 from lexis_core.camera import Camera
 from lexis_core.errors import InputError
 from lexis_core.observe.image import Photo, read_image
-from lexis_core.observe.landmarks import find_person, person_mask as network_mask
+from lexis_core.observe.landmarks import Networks, find_person
+from lexis_core.observe.landmarks import person_mask as network_mask
 from lexis_core.observe.masks import check_box, empty, read_mask
 from lexis_core.observe.object_mask import cut_object
 from lexis_core.observe.observation import Observation
@@ -21,11 +21,7 @@ from lexis_core.runtime.session import Session
 Array = np.ndarray
 Source = Path | str | bytes | Array
 
-__all__ = ["Observation", "observe", "read_image", "read_mask"]
-
-MASK_COVERS = 0.5  # share of the trusted landmarks that must lie in or near a mask that was given
-TRUSTED = 0.5
-
+__all__ = ["Networks", "Observation", "observe", "open_networks", "read_image", "read_mask"]
 
 def observe(
     image: Source,
@@ -34,14 +30,14 @@ def observe(
     box: Sequence[float] | None = None,
     object_box: Sequence[float] | None = None,
     focal: float | None = None,
-    session: Session | None = None,
+    networks: Networks | None = None,
 ) -> Observation:
     """Read a photo, find the person and the object in it.
 
     image, person_mask, object_mask : files, the bytes of files, or arrays
     box, object_box : x0, y0, x1, y1 pixels around the person, around the object
     focal : pixels; without it the photo's EXIF, else a default field of view
-    session : of the landmark model, to use one for many photos
+    networks : from open_networks(), to open them once for many photos
 
     The person is the one in the mask, else in the box, else the largest. The object is where its mask says, else what
     GrabCut finds in its box, else unknown (None). InputError when something given cannot be used or nobody is found.
@@ -54,8 +50,7 @@ def observe(
     given_object = None if object_mask is None else read_mask(object_mask, width, height, "the object mask")
     camera, camera_note = camera_of(photo, focal)
 
-    session = session or open_landmark_session()
-    person, notes = find_person(session, photo.pixels, given_person, box)
+    person, notes = find_person(networks or open_networks(), photo.pixels, given_person, box)
     mask = network_mask(person, width, height) if given_person is None else given_person
     mask, thing = separate(mask, given_object, person_given=given_person is not None)
     if thing is None and object_box is not None:
@@ -64,9 +59,10 @@ def observe(
                        photo.notes + camera_note + notes)
 
 
-def open_landmark_session(device: str = "auto") -> Session:
-    """The landmark model of the default bundle, ready to run."""
-    return Session(default_bundle().path("landmarks"), device)
+def open_networks(device: str = "auto") -> Networks:
+    """The person detector and the landmark network of the default bundle, ready to run."""
+    bundle = default_bundle()
+    return Networks(Session(bundle.path("detector"), device), Session(bundle.path("landmarks"), device))
 
 
 def camera_of(photo: Photo, focal: float | None) -> tuple[Camera, tuple[str, ...]]:
@@ -85,7 +81,9 @@ def camera_of(photo: Photo, focal: float | None) -> tuple[Camera, tuple[str, ...
 
 
 def separate(person: Array, thing: Array | None, person_given: bool) -> tuple[Array, Array | None]:
-    """Give every pixel to one of the two: a mask that was given beats one that was computed, the person beats the object.
+    """Give every pixel to one of the two.
+
+    A mask that was given beats one that was computed; where both were given, the person beats the object.
 
     InputError when nothing of the object is left.
     """
@@ -94,5 +92,6 @@ def separate(person: Array, thing: Array | None, person_given: bool) -> tuple[Ar
     if not person_given:
         return person & ~thing, thing
     if not (thing & ~person).any():
-        raise empty("the object mask", "All of it lies in the person mask.", "Check that the two masks are not the same.")
+        raise empty("the object mask", "All of it lies in the person mask.",
+                    "Check that the two masks are not the same.")
     return person, thing & ~person
