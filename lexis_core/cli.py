@@ -123,7 +123,7 @@ def _interfield(options: argparse.Namespace) -> None:
             object_distance=field.object_distance, body_inside=field.body_inside, object_inside=field.object_inside,
             sigma=np.float32(field.sigma))
     said = summary(field, body, thing)
-    print(f"{options.out}: {len(field.body):,} body and {len(field.object):,} object vertices, sigma {field.sigma:g} m; "
+    print(f"{options.out}: {len(field.body):,} + {len(field.object):,} vertices, sigma {field.sigma:g} m; "
           f"nearest {said.minimum_distance * 100:.1f} cm, {said.penetration_share:.1%} of the body's vertices inside")
 
 

@@ -86,9 +86,13 @@ def encode_photo(image: Array) -> Array:
 
 
 def decode_photo(photo: Array) -> Array:
-    """(N,) uint8, a JPEG file -> (H, W, 3) uint8."""
-    with Image.open(io.BytesIO(photo.tobytes()), formats=["JPEG"]) as image:
-        return np.asarray(image.convert("RGB"))
+    """(N,) uint8, a JPEG file -> (H, W, 3) uint8. InputError when its bytes are damaged."""
+    try:
+        with Image.open(io.BytesIO(photo.tobytes()), formats=["JPEG"]) as image:
+            return np.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise InputError("The photo inside the result cannot be read.", str(error),
+                         "Run `lexis reconstruct` again.") from error
 
 
 # name: dtype kind and shape; a letter stands for a length that must agree wherever it recurs
@@ -139,7 +143,7 @@ def load(path: str | Path) -> Reconstruction:
     a = _read(path)
     try:
         meta = _checked(a)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError, OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise _refused(path, str(error)) from error
     body = BodyState(**{name: a[name] for name in _BODY}, rotation=a["body_rotation"],
                      translation=a["body_translation"], flat_hand=bool(a["flat_hand"]))

@@ -1,12 +1,13 @@
-"""The body from its landmarks: bounded least squares over pose, rotation, translation and the first betas.
+"""The body from its landmarks: bounded least squares over pose, rotation, translation and betas.
 
 What is fitted: the landmarks in the photo, the detector's 3D landmarks up to one scale, joint bounds, a pose prior.
 Depth follows from the focal length and the body's height, which the betas' prior keeps near the model's mean.
+Between two such fits the betas are moved to fill the person's mask.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import least_squares
@@ -15,16 +16,18 @@ from lexis_core.body.model import BodyModel, pose_batch
 from lexis_core.errors import InputError
 from lexis_core.geometry import align, rotation_from_axis_angle
 from lexis_core.initialise import joint_limits as limits
+from lexis_core.initialise.betas import betas_from_mask
 from lexis_core.initialise.landmark_points import LEFT_HIP, RIGHT_HIP, LandmarkPoints, landmark_points
 from lexis_core.observe.observation import Observation
 from lexis_core.state import BodyState
 
 Array = np.ndarray
 
-BETAS = 3                # the components that stature and build live in
+BETAS = 10
 PIXEL_SPREAD = 0.012     # of the person's height in the photo: how well a landmark is seen
 WORLD_SPREAD = np.array([0.06, 0.06, 0.10])  # metres; the detector's depth is squashed, so it is trusted less
 PRIOR_WEIGHT = 0.35
+SETTLED = 0.3            # spread of the betas once the mask has been used
 MAX_STEPS = 40
 DIFFERENCE = 1e-6
 LEAST_CONFIDENCE = 0.05
@@ -44,6 +47,8 @@ class _Problem:
     focal: Array
     center: Array
     pixel: float          # pixels that count as one spread
+    betas: Array          # (10,) where the betas' prior is centred
+    betas_spread: float
 
     def unpack(self, x: Array) -> tuple[Array, Array, Array, Array]:
         """(B, N) unknowns -> rotations (B, 55, 3, 3), betas, translation, world scale."""
@@ -66,8 +71,16 @@ class _Problem:
         space = (from_hips - scale[:, None, None] * self.world) / WORLD_SPREAD * self.weight[:, None]
         pose = x[:, 6:-1 - BETAS].reshape(len(x), -1, 3)
         prior = (pose - limits.REST) / limits.SPREAD * PRIOR_WEIGHT
-        parts = (image, space, prior, betas, x[:, -1:] / 0.1)
+        shape = (betas - self.betas) / self.betas_spread
+        parts = (image, space, prior, shape, x[:, -1:] / 0.1)
         return np.concatenate([part.reshape(len(x), -1) for part in parts], 1)
+
+    def state(self, x: Array) -> BodyState:
+        rotations, betas, translation, _ = self.unpack(x[None])
+        body_pose = np.zeros((21, 3), np.float32)
+        body_pose[np.array(limits.SOLVED) - 1] = x[6:-1 - BETAS].reshape(-1, 3)
+        return BodyState(body_pose=body_pose, betas=betas[0].astype(np.float32),
+                         rotation=rotations[0, 0].astype(np.float32), translation=translation[0].astype(np.float32))
 
     def jacobian(self, x: Array) -> Array:
         steps = np.concatenate([np.zeros((1, len(x))), DIFFERENCE * np.eye(len(x))])
@@ -78,18 +91,18 @@ class _Problem:
 def body_from_landmarks(model: BodyModel, seen: Observation) -> BodyState:
     """The body state whose landmarks fit the photo's. InputError when too few landmarks are seen."""
     problem, start = _problem(model, seen)
-    joints = len(limits.SOLVED)
+    first = _solved(problem, start)
+    betas = betas_from_mask(model, problem.state(first), seen)
+    first[-1 - BETAS:-1] = betas
+    return problem.state(_solved(replace(problem, betas=betas, betas_spread=SETTLED), first))
+
+
+def _solved(problem: _Problem, start: Array) -> Array:
     low = np.concatenate([np.full(6, -np.inf), limits.LOW.ravel(), np.full(BETAS, -3.0), [-0.5]])
     high = np.concatenate([np.full(6, np.inf), limits.HIGH.ravel(), np.full(BETAS, 3.0), [0.5]])
-    found = least_squares(lambda x: problem.residuals(x[None])[0], start, problem.jacobian, (low, high),
-                          x_scale="jac", loss="soft_l1", f_scale=2.0, max_nfev=MAX_STEPS, ftol=1e-4, xtol=1e-4).x
-    rotations, betas, translation, _ = problem.unpack(found[None])
-    body_pose = np.zeros((21, 3), np.float32)
-    body_pose[np.array(limits.SOLVED) - 1] = found[6:6 + 3 * joints].reshape(-1, 3)
-    all_betas = np.zeros(10, np.float32)
-    all_betas[:BETAS] = betas[0]
-    return BodyState(body_pose=body_pose, betas=all_betas, rotation=rotations[0, 0].astype(np.float32),
-                     translation=translation[0].astype(np.float32))
+    return least_squares(lambda x: problem.residuals(x[None])[0], np.clip(start, low + 1e-6, high - 1e-6),
+                         problem.jacobian, (low, high), x_scale="jac", loss="soft_l1", f_scale=2.0,
+                         max_nfev=MAX_STEPS, ftol=1e-4, xtol=1e-4).x
 
 
 def _problem(model: BodyModel, seen: Observation) -> tuple[_Problem, Array]:
@@ -100,7 +113,7 @@ def _problem(model: BodyModel, seen: Observation) -> tuple[_Problem, Array]:
         raise InputError("The person's pose could not be read.",
                          f"Fewer than {MIN_SEEN} body landmarks are seen in the photo.",
                          "Give --box around the person, or choose a photo that shows more of the body.")
-    weight = points.trust * np.clip(confidence, LEAST_CONFIDENCE, 1)
+    weight = points.trust * np.clip(confidence, LEAST_CONFIDENCE, 1) ** 2
     target, world = seen.landmarks[k].astype(np.float64), seen.landmarks_world[k].astype(np.float64)
     sure = target[confidence > LEAST_CONFIDENCE]
     pixel = PIXEL_SPREAD * float(np.ptp(sure, axis=0).max())
@@ -112,7 +125,7 @@ def _problem(model: BodyModel, seen: Observation) -> tuple[_Problem, Array]:
     trunk = np.isin(k, (0, 7, 8, 11, 12, LEFT_HIP, RIGHT_HIP))
     scale, root, _ = align(rest_points[trunk], world[trunk], scaled=True)
     focal, center = np.array(seen.camera.focal), np.array(seen.camera.center)
-    problem = _Problem(points, flat, root, target, world, weight, focal, center, pixel)
+    problem = _Problem(points, flat, root, target, world, weight, focal, center, pixel, np.zeros(BETAS), 1.0)
     translation = _place(world / scale, (target - center) / focal, weight)
     hips = np.isin(k, (LEFT_HIP, RIGHT_HIP))
     pelvis = points.model.joint_template[0].astype(np.float64)

@@ -14,6 +14,7 @@ from scipy.spatial import cKDTree
 
 from lexis_core.camera import Camera
 from lexis_core.geometry import rotation_from_axis_angle, rotation_from_quaternion
+from lexis_core.initialise.crop import cropped_mask, square_around
 from lexis_core.mesh import Mesh, sample_surface
 from lexis_core.objects.model import ObjectModel, decimated
 from lexis_core.observe.observation import Observation
@@ -89,10 +90,7 @@ class _Match:
     def of(cls, model: ObjectModel, place: str, body: Mesh, seen: Observation, seed: int) -> _Match:
         small = decimated(model, FACES).mesh
         mask = seen.object_mask
-        rows, columns = np.nonzero(mask)
-        middle = np.array([columns.min() + columns.max() + 1, rows.min() + rows.max() + 1]) / 2
-        half = MARGIN / 2 * max(np.ptp(columns), np.ptp(rows), 8)
-        box = (*(middle - half), *(middle + half))
+        box = square_around(mask, MARGIN)
         surface, face = sample_surface(body, 3000, seed)
         a, b, c = (body.vertices[body.faces[face, k]] for k in range(3))
         normal = np.cross(b - a, c - a)
@@ -101,7 +99,7 @@ class _Match:
         reach = int(NEAR * max(mask.shape)) | 1
         spread_out = cv2.dilate(mask.astype(np.uint8), np.ones((reach, reach), np.uint8)) > 0
         known = ~seen.person_mask | mask
-        crops = {side: (_crop(mask, box, side), _crop(known, box, side)) for side in (COARSE, FINE)}
+        crops = {side: (cropped_mask(mask, box, side), cropped_mask(known, box, side)) for side in (COARSE, FINE)}
         return cls(small, sample_surface(model.mesh, 400, seed)[0], box, seen.camera, crops,
                    np.log(depth), np.hypot(DEPTH_SPREAD / depth, HEIGHT_SPREAD), SIZE_SPREAD[model.metric],
                    np.radians(TILT_SPREAD.get(place, 60.0)), bool((spread_out & seen.person_mask).any()),
@@ -164,16 +162,6 @@ class _Match:
         mask, known = self.crops[FINE]
         drawn, mask, known = self.outlines(rotation[None], x[None], FINE)[0], mask > 0.5, known > 0.5
         return float((drawn & mask & known).sum() / max(((drawn | mask) & known).sum(), 1))
-
-
-def _crop(picture: Array, box: tuple[float, float, float, float], side: int) -> Array:
-    """A square box of a mask as (side, side) float32 in [0, 1]; zero beyond the photo."""
-    step = (box[2] - box[0]) / side
-    soft = picture.astype(np.float32)
-    if step > 1:
-        soft = cv2.GaussianBlur(soft, (0, 0), step / 2)
-    matrix = np.array([[step, 0, box[0] + step / 2 - 0.5], [0, step, box[1] + step / 2 - 0.5]])
-    return cv2.warpAffine(soft, matrix, (side, side), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
 
 
 def _refined(match: _Match, rotations: Array, x: Array, size: int, blur: float) -> tuple[Array, Array, Array]:
