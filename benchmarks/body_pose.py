@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -50,17 +51,15 @@ def main() -> None:
         body_pose=rng.normal(0, 0.5, (21, 3)).astype(np.float32), betas=rng.normal(size=10).astype(np.float32),
         expression=rng.normal(size=10).astype(np.float32), jaw=np.array([0.2, 0, 0], np.float32),
     )
-    print(f"load_body()                                     {milliseconds(load_body, 10):7.2f} ms")
-    print(f"pose, default body, {len(default.template):,} vertices             "
-          f"{milliseconds(lambda: pose(default, state)):7.2f} ms")
-    big = smplx_size(default, rng)
-    print(f"pose, SMPL-X size, {len(big.template):,} vertices, correctives {milliseconds(lambda: pose(big, state)):7.2f} ms")
-    for name, model in (("default body", default), ("SMPL-X size", big)):
-        small = restrict(model, np.arange(40))
+    rows = [("load_body()", milliseconds(load_body, 10))]
+    for name, model in (("default body", default), ("SMPL-X size with correctives", smplx_size(default, rng))):
+        rows.append((f"pose, {name}, {len(model.template):,} vertices", milliseconds(partial(pose, model, state))))
         rotations = np.repeat(joint_rotations(model, state)[None], 90, 0)
-        arguments = rotations, np.repeat(state.betas[None], 90, 0), state.expression[None], np.zeros((90, 3), np.float32)
-        took = milliseconds(lambda small=small, arguments=arguments: pose_batch(small, *arguments))
-        print(f"pose_batch, {name}, 40 vertices x 90".ljust(48) + f"{took:7.2f} ms")
+        betas, still = np.repeat(state.betas[None], 90, 0), np.zeros((90, 3), np.float32)
+        batch = partial(pose_batch, restrict(model, np.arange(40)), rotations, betas, state.expression[None], still)
+        rows.append((f"pose_batch, {name}, 40 vertices x 90", milliseconds(batch)))
+    for name, took in rows:
+        print(f"{name:60}{took:7.2f} ms")
 
 
 if __name__ == "__main__":

@@ -54,7 +54,11 @@ def poses(model, path, seed=3):
         front = root[:, 2]
         upright = rotation_from_axis_angle(np.array([0, -np.arctan2(front[0], front[2]), 0])) @ root
         states.append(BodyState(body_pose=body, rotation=upright.astype(np.float32)))
-    return [[view(model, s, turn, 8, (0, 0.05, 0), 2.3) for s in states[i : i + 4]] for i in (0, 4) for turn in (20, 110)]
+    return [
+        [view(model, state, turn, 8, (0, 0.05, 0), 2.3) for state in states[i : i + 4]]
+        for i in (0, 4)
+        for turn in (20, 110)
+    ]
 
 
 def shapes(model):

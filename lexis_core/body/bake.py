@@ -193,6 +193,8 @@ def _report(vertices, joints, areas, template, dirs, joint_template, joint_dirs)
     print(f"heights {height.mean():.3f} m, deviation {height.std():.3f}, {height.min():.3f} to {height.max():.3f}")
     print(f"{BETAS} betas, held out: vertices {1000 * error.mean():.2f} mm mean, {1000 * error.max():.1f} mm worst")
     print(f"joints {1000 * miss.mean():.2f} mm mean, {1000 * miss.max():.1f} mm worst")
+    rounding = 3 * np.linalg.norm(np.abs(dirs - dirs.astype(np.float16)).sum(0), axis=-1).max()
+    print(f"half precision moves a vertex at most {1000 * rounding:.2f} mm at three deviations of every beta")
 
 
 def _expressions(source) -> tuple[Array, Array]:

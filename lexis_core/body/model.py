@@ -70,13 +70,15 @@ class PosedBody:
 
 def rest_vertices(model: BodyModel, betas: Array, expression: Array) -> Array:
     """The shaped body before posing, (V, 3) float32 metres. betas (S',), expression (E',), S' <= S, E' <= E."""
-    return _shaped(model.template, model.shape_dirs, model.expression_dirs, betas[None], expression[None])[0]
+    betas, expression = (np.asarray(c, np.float32)[None] for c in (betas, expression))
+    return _shaped(model.template, model.shape_dirs, model.expression_dirs, betas, expression)[0]
 
 
 def rest_joints(model: BodyModel, betas: Array, expression: Array) -> Array:
     """The joints of rest_vertices, (55, 3) float32 metres."""
+    betas, expression = (np.asarray(c, np.float32)[None] for c in (betas, expression))
     dirs = model.joint_shape_dirs, model.joint_expression_dirs
-    return _shaped(model.joint_template, *dirs, betas[None], expression[None])[0]
+    return _shaped(model.joint_template, *dirs, betas, expression)[0]
 
 
 def joint_rotations(model: BodyModel, state: BodyState) -> Array:
