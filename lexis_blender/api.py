@@ -80,7 +80,7 @@ def _import_alone(source: Source, body: Body, options: ImportOptions | None) -> 
         options = replace(options, name=_name_of(source))
     model = body if isinstance(body, BodyModel) else load_body(body)
     _check_agree(result, model)
-    bpy.ops.wm.read_factory_settings(use_empty=True)
+    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)  # preferences and add-ons stay as they are
     made = import_reconstruction(result, body=model, options=options)
     dress(bpy.context.scene)
     return made

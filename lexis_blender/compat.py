@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
 import bpy
@@ -37,10 +37,9 @@ def quiet() -> Iterator[None]:
     sys.stdout.flush()
     kept = os.dup(1)
     try:
-        with open(os.devnull, "wb") as nowhere:
+        with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
             os.dup2(nowhere.fileno(), 1)
-        yield
-        sys.stdout.flush()
+            yield
     finally:
         os.dup2(kept, 1)
         os.close(kept)

@@ -77,7 +77,6 @@ def remove(collection: bpy.types.Collection) -> None:
 
 def _fill(context: bpy.types.Context, collection: bpy.types.Collection, result: Reconstruction, model: BodyModel,
           name: str, options: ImportOptions) -> Imported:
-    material = interfield_material(result.field.sigma)
     rig = _rig(context, collection, result, model, f"{name} rig")
     body = _body(collection, rig, result, model, f"{name} body")
     item = _object(collection, result, f"{name} {identity.fitted(result.object.name or 'object', 20)}")
@@ -87,6 +86,7 @@ def _fill(context: bpy.types.Context, collection: bpy.types.Collection, result: 
     on_body, on_object = result.field.contact(options.contact)
     attributes.write_interfield(body.data, result.field.body, result.field.body_distance, on_body)
     attributes.write_interfield(item.data, result.field.object, result.field.object_distance, on_object)
+    material = interfield_material(result.field.sigma)
     for surface in (body.data, item.data):
         surface.materials.append(material)
     made = Imported(identity.new_id(), collection, rig, body, item, lens)

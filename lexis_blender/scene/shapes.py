@@ -50,7 +50,7 @@ def _own_name(model: BodyModel, index: int) -> str:
 
 def _add(body: bpy.types.Object, name: str, basis: Array, offset: Array, value: float, slider: float) -> None:
     key = compat.new_shape_key(body, name)
-    key.data.foreach_set("co", (basis + axes.local_points(offset)).ravel())
+    key.points.foreach_set("co", (basis + axes.local_points(offset)).ravel())
     reach = min(max(slider, abs(value)), LIMIT)
     key.slider_min, key.slider_max = (0.0 if name == CORRECTIVES else -reach), reach
     key.value = value

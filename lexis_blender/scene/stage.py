@@ -11,7 +11,7 @@ SUN_STRENGTH = 2.0  # watts a square metre
 
 
 def dress(scene: bpy.types.Scene) -> None:
-    """Add a world and a sun from the upper left behind the camera, and turn the 3D views to the camera and colours."""
+    """Add a world and a sun from the upper left behind the camera; show the fields' colours as they are, through it."""
     world = bpy.data.worlds.new("LEXIS world")
     background = next(n for n in compat.node_tree(world).nodes if n.type == "BACKGROUND")
     background.inputs["Color"].default_value = SKY
@@ -22,6 +22,7 @@ def dress(scene: bpy.types.Scene) -> None:
     sun.rotation_euler = (0.9, 0.0, -0.6)
     sun.location = (-2.0, 0.0, 3.0)
     scene.collection.objects.link(sun)
+    scene.view_settings.view_transform = "Standard"
     for screen in bpy.data.screens:
         for area in screen.areas:
             if area.type == "VIEW_3D":
