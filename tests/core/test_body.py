@@ -115,10 +115,10 @@ def test_default_arrays_are_finite_and_weights_sum_to_one(body):
 
 def test_default_body_is_its_own_mirror_image(body):
     distance, _ = cKDTree(body.template).query(body.template * [-1, 1, 1])
-    assert distance.max() < 3e-3
+    assert distance.max() < 1e-4
     for j, name in enumerate(JOINTS):
         other = J[name.replace("left", "RIGHT").replace("right", "left").replace("RIGHT", "right")]
-        assert_allclose(body.joint_template[j] * [-1, 1, 1], body.joint_template[other], atol=3e-3)
+        assert_allclose(body.joint_template[j] * [-1, 1, 1], body.joint_template[other], atol=1e-4)
 
 
 def test_first_beta_is_height_and_the_others_are_not(body):
