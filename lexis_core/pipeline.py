@@ -18,7 +18,7 @@ from lexis_core.mesh import Mesh
 from lexis_core.objects.library import CATEGORIES
 from lexis_core.objects.load import load_object
 from lexis_core.objects.model import ObjectModel
-from lexis_core.observe import observe, open_landmark_session
+from lexis_core.observe import observe, open_networks
 from lexis_core.reconstruction import Reconstruction, encode_photo
 from lexis_core.state import BodyState, State
 
@@ -58,9 +58,9 @@ def reconstruct(
     with clock("load"):
         model = body if isinstance(body, BodyModel) else load_body(body)
         thing = object if isinstance(object, ObjectModel) else load_object(object)
-        session = open_landmark_session(device)
+        networks = open_networks(device)
     with clock("observe"):
-        seen = observe(image, person_mask, object_mask, box, object_box, focal, session)
+        seen = observe(image, person_mask, object_mask, box, object_box, focal, networks)
     notes = [*thing.notes, *seen.notes]
     placed = None
     with clock("body"):
@@ -84,7 +84,7 @@ def reconstruct(
     with clock("interfield"):
         field = measure(surface, thing.mesh.moved(placed.rotation, placed.translation, placed.scale), SIGMA)
     mask = seen.object_mask if seen.object_mask is not None else np.zeros_like(seen.person_mask)
-    info = {"version": __version__, "seconds": clock.seconds, "device": session.device, "seed": seed, "notes": notes,
+    info = {"version": __version__, "seconds": clock.seconds, "device": networks.landmarks.device, "seed": seed, "notes": notes,
             "start": "own estimate" if init is None else str(init)}
     return Reconstruction(State(body_state, placed), seen.camera, thing, field, model.name, model.digest,
                           encode_photo(seen.image), seen.person_mask, mask,

@@ -54,22 +54,24 @@ def silhouette(pixels: Array, faces: Array, width: int, height: int) -> Array:
 
 
 def _spans(pixels: Array, faces: Array, width: int, height: int) -> tuple[Array, Array, Array, Array]:
-    """Face (numbered through the batch), row, first column and end column of every non-empty span."""
+    """Face (numbered through the batch), row, first column and end column of every non-empty span.
+
+    A triangle's top, middle and bottom corners bound its rows by one long edge and, above and below the middle, by a
+    short one.
+    """
     corners = pixels[:, faces].reshape(-1, 3, 2).astype(np.float64)
-    y = corners[..., 1]
-    known = np.isfinite(corners).all((1, 2))
-    low, high = (_first_centre(np.where(known, limit, 0), height) for limit in (y.min(1), y.max(1)))
-    face, row = _expand(low, high)
-    c = corners[face]
-    middle = (row + 0.5)[:, None]
-    x0, y0 = c[..., 0], c[..., 1]
-    x1, y1 = np.roll(x0, -1, 1), np.roll(y0, -1, 1)
-    crosses = (y0 <= middle) != (y1 <= middle)
-    along = np.divide(middle - y0, y1 - y0, out=np.zeros_like(y0), where=crosses)
-    x = x0 + along * (x1 - x0)
-    left = np.where(crosses, x, np.inf).min(1)
-    right = np.where(crosses, x, -np.inf).max(1)
-    start, stop = _first_centre(left, width), _first_centre(right, width)
+    corners[~np.isfinite(corners).all((1, 2))] = 0
+    order = np.argsort(corners[..., 1], axis=1)[..., None]
+    (xt, yt), (xm, ym), (xb, yb) = np.take_along_axis(corners, order, 1).transpose(1, 2, 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        long, upper, lower = (xb - xt) / (yb - yt), (xm - xt) / (ym - yt), (xb - xm) / (yb - ym)
+    face, row = _expand(_first_centre(yt, height), _first_centre(yb, height))
+    edges = np.stack([xt, yt, long, xm, ym, upper, lower], -1)[face].T
+    xt, yt, long, xm, ym, upper, lower = edges
+    middle = row + 0.5
+    one = xt + (middle - yt) * long
+    other = xm + (middle - ym) * np.where(middle < ym, upper, lower)
+    start, stop = _first_centre(np.minimum(one, other), width), _first_centre(np.maximum(one, other), width)
     kept = stop > start
     return face[kept], row[kept], start[kept], stop[kept]
 

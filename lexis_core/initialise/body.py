@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 from scipy.optimize import least_squares
 
@@ -30,8 +31,10 @@ PRIOR_WEIGHT = 0.35
 SETTLED = 0.3            # spread of the betas once the mask has been used
 MAX_STEPS = 40
 DIFFERENCE = 1e-6
-LEAST_CONFIDENCE = 0.05
+HIDDEN, SURE = 0.4, 0.9  # confidence from which a landmark begins to count, and counts fully
+LEAST_WEIGHT = 0.02
 MIN_SEEN = 6
+STRAY = 0.02             # of the person's height: farther from the masks than this
 
 
 @dataclass(frozen=True)
@@ -109,13 +112,14 @@ def _problem(model: BodyModel, seen: Observation) -> tuple[_Problem, Array]:
     points = landmark_points(model)
     k = points.landmark
     confidence = seen.confidence[k]
-    if (confidence > LEAST_CONFIDENCE).sum() < MIN_SEEN:
+    if (confidence > HIDDEN).sum() < MIN_SEEN:
         raise InputError("The person's pose could not be read.",
                          f"Fewer than {MIN_SEEN} body landmarks are seen in the photo.",
                          "Give --box around the person, or choose a photo that shows more of the body.")
-    weight = points.trust * np.clip(confidence, LEAST_CONFIDENCE, 1) ** 2
+    shown = np.clip((confidence - HIDDEN) / (SURE - HIDDEN), LEAST_WEIGHT, 1)
+    weight = points.trust * np.where(_strayed(seen, k), LEAST_WEIGHT, shown)
     target, world = seen.landmarks[k].astype(np.float64), seen.landmarks_world[k].astype(np.float64)
-    sure = target[confidence > LEAST_CONFIDENCE]
+    sure = target[confidence > HIDDEN]
     pixel = PIXEL_SPREAD * float(np.ptp(sure, axis=0).max())
     rest = np.concatenate([np.zeros((1, 3)), limits.REST])
     flat = np.broadcast_to(np.eye(3), (55, 3, 3)).copy()
@@ -133,6 +137,18 @@ def _problem(model: BodyModel, seen: Observation) -> tuple[_Problem, Array]:
     start = np.concatenate([np.zeros(3), offset, limits.REST.ravel(), np.zeros(BETAS), [np.log(1 / scale)]])
     start[-1] = np.clip(start[-1], -0.45, 0.45)
     return problem, start
+
+
+def _strayed(seen: Observation, landmark: Array) -> Array:
+    """(K,) bool: landmarks the detector guessed into a part of the photo that shows neither person nor object."""
+    height, width = seen.person_mask.shape
+    shown = seen.person_mask if seen.object_mask is None else seen.person_mask | seen.object_mask
+    away = cv2.distanceTransform((~shown).astype(np.uint8), cv2.DIST_L2, 5)
+    column, row = np.floor(seen.landmarks[landmark]).astype(int).T
+    in_photo = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    off = away[np.clip(row, 0, height - 1), np.clip(column, 0, width - 1)]
+    rows = np.nonzero(seen.person_mask.any(1))[0]
+    return in_photo & (off > STRAY * np.ptp(rows)) & (seen.confidence[landmark] < SURE)
 
 
 def _place(points: Array, rays: Array, weight: Array) -> Array:

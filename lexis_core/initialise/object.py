@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from scipy.spatial import cKDTree
 
 from lexis_core.camera import Camera
 from lexis_core.geometry import rotation_from_axis_angle, rotation_from_quaternion
 from lexis_core.initialise.crop import cropped_mask, square_around
+from lexis_core.initialise.signed_grid import SignedGrid
 from lexis_core.mesh import Mesh, sample_surface
 from lexis_core.objects.model import ObjectModel, decimated
 from lexis_core.observe.observation import Observation
@@ -83,18 +83,13 @@ class _Match:
     size_spread: float
     tilt_spread: float
     touches: bool
-    tree: cKDTree           # of points on the body
-    normals: Array          # at those points
+    body: SignedGrid
 
     @classmethod
     def of(cls, model: ObjectModel, place: str, body: Mesh, seen: Observation, seed: int) -> _Match:
         small = decimated(model, FACES).mesh
         mask = seen.object_mask
         box = square_around(mask, MARGIN)
-        surface, face = sample_surface(body, 3000, seed)
-        a, b, c = (body.vertices[body.faces[face, k]] for k in range(3))
-        normal = np.cross(b - a, c - a)
-        normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
         depth = float(np.median(body.vertices[:, 2]))
         reach = int(NEAR * max(mask.shape)) | 1
         spread_out = cv2.dilate(mask.astype(np.uint8), np.ones((reach, reach), np.uint8)) > 0
@@ -103,7 +98,7 @@ class _Match:
         return cls(small, sample_surface(model.mesh, 400, seed)[0], box, seen.camera, crops,
                    np.log(depth), np.hypot(DEPTH_SPREAD / depth, HEIGHT_SPREAD), SIZE_SPREAD[model.metric],
                    np.radians(TILT_SPREAD.get(place, 60.0)), bool((spread_out & seen.person_mask).any()),
-                   cKDTree(surface), normal)
+                   SignedGrid.around(body, seed))
 
     def placed(self, x: Array) -> tuple[Array, Array]:
         """(B, 4) -> translation (B, 3) metres and scale (B,)."""
@@ -148,9 +143,8 @@ class _Match:
         """(B, 2): how far the nearest object points hover over the body, and how deep the object's points sit in it."""
         translation, scale = self.placed(x)
         points = scale[:, None, None] * (self.points @ np.swapaxes(rotations, 1, 2)) + translation[:, None]
-        away, nearest = self.tree.query(points, workers=-1)
-        height = ((points - self.tree.data[nearest]) * self.normals[nearest]).sum(-1)
-        gap = np.sort(away, 1)[:, :8].mean(1) if self.touches else np.zeros(len(x))
+        height = self.body.at(points)
+        gap = np.partition(np.abs(height), 8, axis=1)[:, :8].mean(1) if self.touches else np.zeros(len(x))
         deep = np.sqrt((np.clip(-height, 0, 0.2) ** 2).mean(1)) * 3
         return np.stack([np.maximum(gap - 0.01, 0) / GAP_SPREAD, deep / DEEP_SPREAD], -1)
 
