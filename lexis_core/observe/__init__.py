@@ -10,11 +10,12 @@ import numpy as np
 from lexis_core.camera import Camera
 from lexis_core.errors import InputError
 from lexis_core.observe.image import Photo, read_image
-from lexis_core.observe.landmarks import Networks, find_person
 from lexis_core.observe.landmarks import person_mask as network_mask
+from lexis_core.observe.landmarks import steadied
 from lexis_core.observe.masks import check_box, empty, read_mask
 from lexis_core.observe.object_mask import cut_object
 from lexis_core.observe.observation import Observation
+from lexis_core.observe.person import Networks, find_person
 from lexis_core.runtime.bundle import default_bundle
 from lexis_core.runtime.session import Session
 
@@ -50,12 +51,14 @@ def observe(
     given_object = None if object_mask is None else read_mask(object_mask, width, height, "the object mask")
     camera, camera_note = camera_of(photo, focal)
 
-    person, notes = find_person(networks or open_networks(), photo.pixels, given_person, box)
+    networks = networks or open_networks()
+    found, notes = find_person(networks, photo.pixels, given_person, box)
+    person = steadied(networks.landmarks, photo.pixels, found)
     mask = network_mask(person, width, height) if given_person is None else given_person
     mask, thing = separate(mask, given_object, person_given=given_person is not None)
     if thing is None and object_box is not None:
         thing = cut_object(photo.pixels, object_box, mask)
-    return Observation(photo.pixels, camera, mask, thing, person.landmarks, person.world, person.visibility,
+    return Observation(photo.pixels, camera, mask, thing, person.landmarks, person.world, person.confidence,
                        photo.notes + camera_note + notes)
 
 

@@ -1,4 +1,4 @@
-"""Finding the person: 39 landmarks and a mask, by the BlazePose network on a crop that follows its own answer.
+"""How a person stands: 39 landmarks and a mask, by the BlazePose network on a crop that follows its own answer.
 
 Bazarevsky et al. 2020, "BlazePose: On-device Real-time Body Pose tracking". The crop is a square, turned so that the
 line from the hips to the head points up. Two of the network's 39 points say where the square should be: point 33 is
@@ -7,37 +7,30 @@ its centre, point 34 lies on the circle around the whole body.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from scipy.special import expit
 
-from lexis_core.errors import InputError
-from lexis_core.observe.detector import detect
-from lexis_core.observe.masks import Box, box_of, clean
-from lexis_core.observe.region import Region, between_centres, region_from_points
+from lexis_core.observe.masks import clean
+from lexis_core.observe.region import Region, between_centres, region_from_points, square_overlap
 from lexis_core.runtime.session import Session
 
 Array = np.ndarray
 
 CROP = 256              # pixels a side, the network's input
 CENTRE, RIM = 33, 34    # landmarks that place the next crop
-SETTLED = 0.02          # the crop stands still when its corners move less than this share of its side
+SETTLED = 0.05          # the crop stands still when its corners move less than this share of its side
 MAX_LOOKS = 6
+SAME_CROP = 0.8         # crops that overlap more than this (intersection over union) settle at the same place
 PRESENT = 0.5           # least probability that a crop shows a person
-STARTS = (1.0, 1.4, 2.0)  # first crops around a mask or box; the wide ones are for people cut off by the border
-AGREES = 0.2            # least agreement of what was seen with the mask or box that was given
+STEADY_SIDES = (0.9, 1.0, 1.12)   # of the crops whose median counts, shares of the settled one's side
+STEADY_TURNS = (-0.15, 0.0, 0.15)  # radians
+WAVER = 0.03            # mean distance from the median, share of the crop's side, that halves the confidence
 HEATMAP_WINDOW = 3      # cells to each side of a landmark that may move it
 HEATMAP_SURE = 0.5      # least probability in that window
-
-
-@dataclass(frozen=True)
-class Networks:
-    """The two sessions: who is where, and how they stand."""
-
-    detector: Session
-    landmarks: Session
 
 
 @dataclass(frozen=True)
@@ -45,97 +38,43 @@ class Person:
     """What one crop showed, in the image's pixels.
 
     landmarks : (39, 2) pixels; world : (39, 3) metres, camera axes, from the middle of the hips
-    visibility : (39,) in [0, 1]; presence : probability that this is a person
+    visibility, confidence : (39,) in [0, 1]; presence : probability that this is a person
     mask_logits : (CROP, CROP) of the region that was looked at
     """
 
     landmarks: Array
     world: Array
     visibility: Array
+    confidence: Array
     presence: float
     mask_logits: Array
     region: Region
 
 
-def find_person(networks: Networks, image: Array, mask: Array | None,
-                box: Box | None) -> tuple[Person, tuple[str, ...]]:
-    """The person in the mask, else in the box, else the largest in the image; and notes about the choice.
+def follow(session: Session, image: Array, starts: Iterable[Region]) -> list[Person]:
+    """From each start: look, move the crop to where the network says the body is, look again, until it stands still.
 
-    image : (H, W, 3) uint8. InputError when there is nobody.
+    A start that leads to a crop which was already followed is left out, and so is one that shows nobody.
     """
-    if mask is None and box is None:
-        return largest_person(networks, image)
-    start = Region.around(box_of(mask) if mask is not None else box)
-    starts = [replace(start, side=start.side * wider) for wider in STARTS]
-    starts += [detection.body for detection in detect(networks.detector, image)]
-    people = [follow(networks.landmarks, image, start) for start in starts]
-    best = max(people, key=lambda p: p.presence * agreement(p, image, mask, box))
-    if best.presence < PRESENT or agreement(best, image, mask, box) < AGREES:
-        where = "mask" if mask is not None else "box"
-        raise InputError("No person was found.", f"Nothing in the person's {where} looks like a person.",
-                         "Check that it encloses the whole person, and is for this photo.")
-    return best, ()
-
-
-def largest_person(networks: Networks, image: Array) -> tuple[Person, tuple[str, ...]]:
-    """The largest person of all, and a note when there are more. InputError when there is nobody."""
-    people = search(networks, image)
-    if not people:
-        raise InputError("No person was found.", "Nothing in the photo looks like a person.",
-                         "Show where the person is: a box (--box x0,y0,x1,y1) or a mask (--person-mask).")
-    if len(people) == 1:
-        return people[0], ()
-    height, width = image.shape[:2]
-    corners = ",".join(f"{n:.0f}" for n in box_of(person_mask(people[0], width, height)))
-    return people[0], (f"{len(people)} people were found; the largest was taken, at {corners}. A box chooses another.",)
-
-
-def agreement(person: Person, image: Array, mask: Array | None, box: Box | None) -> float:
-    """Intersection over union of what the network saw with the mask, or of its box with the box."""
-    seen = person_mask(person, image.shape[1], image.shape[0])
-    if not seen.any():
-        return 0.0
-    if mask is not None:
-        return float((seen & mask).sum() / (seen | mask).sum())
-    a, b = np.array(box_of(seen)), np.array(box)
-    common = np.prod(np.maximum(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0))
-    return float(common / (np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2]) - common))
-
-
-def search(networks: Networks, image: Array) -> list[Person]:
-    """Everyone the detector found and the landmark network confirms, the largest first.
-
-    Where several crops show one person, the one the network is surest of stands for them.
-    """
-    height, width = image.shape[:2]
-    found = [follow(networks.landmarks, image, detection.body) for detection in detect(networks.detector, image)]
-    people: list[tuple[Person, Array]] = []
-    for person in sorted(found, key=lambda p: -p.presence):
-        mask = person_mask(person, width, height)
-        if person.presence >= PRESENT and mask.any() and not any(shows_same(mask, other) for _, other in people):
-            people.append((person, mask))
-    return [person for person, mask in sorted(people, key=lambda p: -p[1].sum())]
-
-
-def shows_same(a: Array, b: Array) -> bool:
-    """Whether most of the smaller mask lies in the larger one."""
-    return bool((a & b).sum() > 0.5 * min(a.sum(), b.sum()))
-
-
-def follow(session: Session, image: Array, region: Region) -> Person:
-    """Look, move the crop to where the network says the body is, look again, until it stands still."""
-    person = look(session, image, region)
-    for _ in range(MAX_LOOKS - 1):
-        target = region_from_points(person.landmarks[CENTRE], person.landmarks[RIM])
-        if person.presence < PRESENT or target.side < 1 or settled(person.region, target):
-            break
-        person = look(session, image, target)
-    return person
+    people: list[Person] = []
+    for start in starts:
+        person = look(session, image, start)
+        if any(square_overlap(next_region(person), other.region) > SAME_CROP for other in people):
+            continue
+        for _ in range(MAX_LOOKS - 1):
+            target = next_region(person)
+            if person.presence < PRESENT or target.side < 1 or settled(person.region, target):
+                break
+            person = look(session, image, target)
+        if person.presence >= PRESENT:
+            people.append(person)
+    return people
 
 
 def look(session: Session, image: Array, region: Region) -> Person:
     """Run the network on one crop and bring what it says back to the image."""
     out = session.run({"image": crop(image, region)[None]})
+    visibility = expit(out["landmarks"].reshape(39, 5)[:, 3])
     points = out["landmarks"].reshape(39, 5).astype(np.float64)
     points[:, :2] = refined(points[:, :2], out["heatmaps"][0])
     world = out["world_landmarks"].reshape(39, 3).astype(np.float64)
@@ -144,7 +83,8 @@ def look(session: Session, image: Array, region: Region) -> Person:
     return Person(
         landmarks=(points[:, :2] @ to_image[:, :2].T + to_image[:, 2]).astype(np.float32),
         world=world.astype(np.float32),
-        visibility=expit(points[:, 3]).astype(np.float32),
+        visibility=visibility,
+        confidence=visibility,
         presence=float(out["presence"][0, 0]),
         mask_logits=out["person_mask"][0, :, :, 0],
         region=region,
@@ -177,14 +117,38 @@ def crop(image: Array, region: Region) -> Array:
     return pixels.astype(np.float32) / 255
 
 
+def steadied(session: Session, image: Array, person: Person) -> Person:
+    """The medians of several looks through crops of other sizes and turns; who wavers between them is trusted less.
+
+    One look at a person the network finds hard (cut off, dark, from the side) is off by several times more than
+    their median, and the network's own visibility does not show it.
+    """
+    crops = [replace(person.region, side=person.region.side * wider, angle=person.region.angle + turn)
+             for wider in STEADY_SIDES for turn in STEADY_TURNS]
+    looks = [look(session, image, region) for region in crops]
+    landmarks = np.array([p.landmarks for p in looks])
+    middle = np.median(landmarks, axis=0)
+    waver = np.linalg.norm(landmarks - middle, axis=-1).mean(0) / person.region.side
+    visibility = np.median([p.visibility for p in looks], axis=0)
+    return replace(person, landmarks=middle, world=np.median([p.world for p in looks], axis=0),
+                   confidence=(visibility / (1 + (waver / WAVER) ** 2)).astype(np.float32))
+
+
+def next_region(person: Person) -> Region:
+    """The crop that the two helper points ask for."""
+    return region_from_points(person.landmarks[CENTRE], person.landmarks[RIM])
+
+
 def settled(a: Region, b: Region) -> bool:
     """Whether the corners of the two crops are nearly the same."""
     corners = np.array([[0, 0, 1], [CROP, 0, 1], [CROP, CROP, 1], [0, CROP, 1]], np.float64)
     return float(np.abs(corners @ (a.to_image(CROP) - b.to_image(CROP)).T).max()) < SETTLED * a.side
 
 
-def person_mask(person: Person, width: int, height: int) -> Array:
-    """The network's own mask in the image, (height, width) bool: without crumbs, small holes closed."""
-    logits = cv2.warpAffine(np.clip(person.mask_logits, -20, 20), between_centres(person.region.to_image(CROP)),
-                            (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=-20)
+def person_mask(person: Person, width: int, height: int, scale: float = 1.0) -> Array:
+    """The network's own mask in the image scaled by this much, bool: without crumbs, small holes closed."""
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    to_image = np.diag([size[0] / width, size[1] / height]) @ person.region.to_image(CROP)
+    logits = cv2.warpAffine(np.clip(person.mask_logits, -20, 20), between_centres(to_image), size,
+                            flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=-20)
     return clean(logits > 0, smallest_part=0.1, largest_hole=0.002)
