@@ -25,7 +25,8 @@ from lexis_core.objects.library.primitives import (
 )
 
 
-@category("hands", width=(0.45, 0.20, 0.80), height=(0.32, 0.15, 0.60), depth=(0.35, 0.15, 0.60), lid=("closed", "open"))
+@category("hands", width=(0.45, 0.20, 0.80), height=(0.32, 0.15, 0.60), depth=(0.35, 0.15, 0.60),
+          lid=("closed", "open"))
 def box_(width, height, depth, lid) -> Iterator[Part]:
     if lid == "closed":
         yield "body", box((width, height, depth), (0, height / 2, 0), 0.004, 0.06)
@@ -65,7 +66,8 @@ def suitcase(height, width, depth, handle_out) -> Iterator[Part]:
     grip = np.array([(-0.105, 0), (-0.09, 0.02), (0, 0.024), (0.09, 0.02), (0.105, 0)])
     path = np.column_stack([curve(grip, 14), np.full(14, rear)]) + [0, top + handle_out, 0]
     yield "handle", tube(path, 0.014, round_ends=True)
-    carry = np.array([(0, -0.01, -0.09), (0, 0.03, -0.075), (0, 0.034, 0), (0, 0.03, 0.075), (0, -0.01, 0.09)]) * [1, 1, 0.8]
+    carry = np.array([(0, -0.01, -0.09), (0, 0.03, -0.075), (0, 0.034, 0), (0, 0.03, 0.075),
+                      (0, -0.01, 0.09)]) * [1, 1, 0.8]
     yield "grip", tube(curve(carry, 14) + [0, top, 0.03], 0.009, up=(1, 0, 0))
     side = np.array([(-0.01, -0.09, 0), (0.03, -0.075, 0), (0.034, 0, 0), (0.03, 0.075, 0), (-0.01, 0.09, 0)])
     yield "grip", tube(curve(side, 14) + [width / 2, low + 0.55 * tall, 0], 0.009, up=(0, 0, 1))
@@ -80,18 +82,20 @@ def backpack(height, width, depth) -> Iterator[Part]:
     outline = rectangle(1, 1, 0.32, 6)
     front = depth / 2
     rings = [np.column_stack([width * f * outline[:, 0], np.full(len(outline), height * u),
-                              front - depth * d * (0.5 + outline[:, 1])]) for u, f, d in zip(up, fat, deep, strict=True)]
+                              front - depth * d * (0.5 + outline[:, 1])])
+             for u, f, d in zip(up, fat, deep, strict=True)]
     yield "body", loft(np.array(rings))
     pocket = box((0.74 * width, 0.42 * height, 0.07), (0, 0.27 * height, front - depth - 0.012), 0.033, 0.05)
     yield "pocket", pocket
-    yield "pocket", turned(box((0.6 * width, 0.2 * height, 0.05), (0, 0.66 * height, front - 0.88 * depth), 0.024, 0.05),
+    yield "pocket", turned(box((0.6 * width, 0.2 * height, 0.05), (0, 0.66 * height, front - 0.88 * depth), 0.024,
+                               0.05),
                            "x", 12, (0, 0.66 * height, front - 0.88 * depth))
     x = 0.24 * width
-    strap = np.array([(0.5 * x, 0.93, -0.03), (0.85 * x, 0.99, 0.03), (1.1 * x, 0.90, 0.085), (1.25 * x, 0.66, 0.10),
-                      (1.45 * x, 0.40, 0.075), (1.7 * x, 0.18, 0.02), (1.75 * x, 0.10, -0.01)]) * [1, height, 1]
+    strap = np.array([(0.9 * x, 0.93, -0.045), (0.95 * x, 1.0, 0.0), (1.05 * x, 0.95, 0.07), (1.2 * x, 0.70, 0.10),
+                      (1.4 * x, 0.42, 0.075), (1.7 * x, 0.18, 0.02), (1.75 * x, 0.10, -0.015)]) * [1, height, 1]
     path = curve(strap, 26) + [0, 0, front]
     wide = np.interp(np.linspace(0, 1, 26), [0, 0.1, 0.6, 0.68, 1], [0.045, 0.06, 0.06, 0.025, 0.025])
-    left = tube(path, np.stack([wide, np.full(26, 0.011)], -1), profile=rectangle(1, 1, 0.3, 3), up=(0.0, 0.35, 1.0))
+    left = tube(path, np.stack([np.full(26, 0.011), wide], -1), profile=rectangle(1, 1, 0.3, 3), up=(1, 0, 0))
     yield "strap", left
     yield "strap", mirrored(left)
     loop = np.array([(-0.035, 0.95 * height, front - 0.03), (-0.03, height + 0.035, front - 0.02),
@@ -112,7 +116,8 @@ def bag(width, height, depth, handle_height) -> Iterator[Part]:
     x = 0.22 * width
     for side in (-1, 1):
         z = side * deep[-2] / 2
-        points = np.array([(-x, height - 0.09, z + side * 0.014), (-x, height, z), (-0.8 * x, height + 0.7 * handle_height, z),
+        points = np.array([(-x, height - 0.09, z + side * 0.014), (-x, height, z),
+                           (-0.8 * x, height + 0.7 * handle_height, z),
                            (0, height + handle_height, z), (0.8 * x, height + 0.7 * handle_height, z), (x, height, z),
                            (x, height - 0.09, z + side * 0.014)])
         yield "handle", tube(curve(points, 30), 0.008)
@@ -122,7 +127,7 @@ def bag(width, height, depth, handle_height) -> Iterator[Part]:
           wall=(0.012, 0.008, 0.018))
 def basket(diameter, height, base_ratio, wall) -> Iterator[Part]:
     """A woven bowl: the wall's rows bulge in and out in turn around its stakes."""
-    r, rows, stakes = diameter / 2, 12, 24
+    r, rows, stakes = diameter / 2, 10, 18
     up = np.linspace(0, 1, 2 * rows + 1)
     wide = r * (base_ratio + (1 - base_ratio) * np.sin(0.5 * np.pi * up) ** 0.9)
     outer = np.column_stack([wide, wall + (height - wall) * up])
@@ -135,8 +140,9 @@ def basket(diameter, height, base_ratio, wall) -> Iterator[Part]:
     row = np.round((y - wall) / (height - wall) * 2 * rows)
     weave = 0.30 * wall * np.cos(stakes * angle) * np.cos(0.5 * np.pi * row) * (y > 1.01 * wall)
     factor = 1 + weave / np.maximum(np.hypot(x, z), foot / 2)
-    yield "body", Mesh((skin.vertices * np.column_stack([factor, np.ones_like(factor), factor])).astype(np.float32), skin.faces)
-    yield "rim", torus(r - wall / 2, 0.95 * wall, (0, height, 0), 72, 8)
+    yield "body", Mesh((skin.vertices * np.column_stack([factor, np.ones_like(factor), factor])).astype(np.float32),
+                       skin.faces)
+    yield "rim", torus(r - wall / 2, 0.95 * wall, (0, height, 0), 54, 8)
     for side in (-1, 1):
         loop = np.column_stack([arc(0.055, 0, 180, 12), np.zeros(12)])[:, [2, 1, 0]] * [1, 0.8, 1]
         yield "handle", tube(loop + [side * (r - wall / 2), height, 0], 0.007, 6, up=(1, 0, 0))
@@ -155,7 +161,8 @@ def umbrella(diameter, length, state, ribs) -> Iterator[Part]:
         wide = np.interp(up, [0, 0.04, 0.25, 1], [0.018, 0.038, 0.042, 0.008])
         turn = circle(6 * ribs)
         fold = 1 + 0.16 * np.cos(ribs * np.arctan2(turn[:, 1], turn[:, 0]))
-        rings = [np.column_stack([w * fold * turn[:, 1], np.full(len(turn), 0.17 + u * (length - 0.16)), w * fold * turn[:, 0]])
+        rings = [np.column_stack([w * fold * turn[:, 1], np.full(len(turn), 0.17 + u * (length - 0.16)),
+                                  w * fold * turn[:, 0]])
                  for u, w in zip(up, wide, strict=True)]
         yield "canopy", loft(np.array(rings))
         return
@@ -165,7 +172,8 @@ def umbrella(diameter, length, state, ribs) -> Iterator[Part]:
     x, y, z = skin.vertices.T
     out, between = np.hypot(x, z) / r, np.abs(np.sin(0.5 * ribs * np.arctan2(x, z)))
     pull = 1 - 0.07 * between * out**2
-    yield "canopy", Mesh(np.column_stack([x * pull, y + 0.03 * between * out**2, z * pull]).astype(np.float32), skin.faces)
+    yield "canopy", Mesh(np.column_stack([x * pull, y + 0.03 * between * out**2, z * pull]).astype(np.float32),
+                         skin.faces)
     for angle in np.arange(ribs) * 2 * np.pi / ribs:
         way = np.array([np.sin(angle), 0, np.cos(angle)])
         spine = way * dome[:, :1] + np.column_stack([0 * t, dome[:, 1] + shaft_top - thick, 0 * t])

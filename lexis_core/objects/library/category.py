@@ -96,7 +96,8 @@ class Category:
 REGISTRY: dict[str, Category] = {}
 
 
-def category(place: str, **parameters: tuple) -> Callable[[Callable[..., Iterable[Part]]], Callable[..., Iterable[Part]]]:
+def category(place: str, **parameters: tuple) -> Callable[[Callable[..., Iterable[Part]]],
+                                                          Callable[..., Iterable[Part]]]:
     """Enter a builder into the library under its own name.
 
     A parameter is (default, low, high) for numbers, or the options with the default first for words and booleans.

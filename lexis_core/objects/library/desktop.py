@@ -27,22 +27,26 @@ def bottle(height, diameter, neck) -> Iterator[Part]:
     r, top = diameter / 2, height - 0.022
     thin = max(0.0125, neck * r)
     waist = 0.62 * top
-    profile = [(0, 0.006), (0.7 * r, 0.002), (0.92 * r, 0), (r, 0.008), *((r, y) for y in np.linspace(0.02, waist, 8)),
-               (0.96 * r, waist + 0.10 * top), (0.5 * (r + thin), waist + 0.20 * top), (1.1 * thin, waist + 0.28 * top),
-               (thin, waist + 0.33 * top), (thin, top), (0, top)]
+    shoulder = curve(np.array([(r, waist), (0.97 * r, waist + 0.08 * top), (0.6 * r + 0.4 * thin, waist + 0.18 * top),
+                               (0.15 * r + 0.85 * thin, waist + 0.26 * top), (thin, waist + 0.33 * top)]), 14)
+    profile = [(0, 0.006), (0.7 * r, 0.002), (0.92 * r, 0), (r, 0.008),
+               *((r, y) for y in np.linspace(0.02, 0.97 * waist, 8)),
+               *shoulder, (thin, top), (0, top)]
     yield "body", lathe(np.array(profile), 28)
     yield "cap", lathe(np.array([(0, top - 0.006), (1.18 * thin, top - 0.006), (1.18 * thin, height - 0.002),
                                  (1.05 * thin, height), (0, height)]), 24)
 
 
-@category("hand", height=(0.095, 0.07, 0.14), diameter=(0.082, 0.065, 0.10), handle=(True, False), taper=(1.0, 0.7, 1.0))
+@category("hand", height=(0.095, 0.07, 0.14), diameter=(0.082, 0.065, 0.10), handle=(True, False),
+          taper=(1.0, 0.7, 1.0))
 def cup(height, diameter, handle, taper) -> Iterator[Part]:
     r, wall = diameter / 2, 0.004
     up = np.linspace(0, 1, 8)
     wide = r * (taper + (1 - taper) * up)
     outer = np.column_stack([wide, 0.004 + (height - 0.006) * up])
     inner = np.column_stack([wide - wall, 0.008 + (height - 0.010) * up])[::-1]
-    profile = [(0, 0), (0.5 * wide[0], 0), (0.94 * wide[0], 0), *outer, (r - wall / 2, height), *inner, (0.5 * wide[0], 0.007),
+    profile = [(0, 0), (0.5 * wide[0], 0), (0.94 * wide[0], 0), *outer, (r - wall / 2, height), *inner,
+               (0.5 * wide[0], 0.007),
                (0, 0.007)]
     yield "body", lathe(np.array(profile), 36)
     if handle:
@@ -62,7 +66,8 @@ def book(height, width, thickness, opening) -> Iterator[Part]:
     cover, half = 0.0025, thickness / 2
     for side in (-1, 1):
         board = box((cover, height, width), (side * (half - cover / 2), 0, width / 2), 0, 0.025)
-        pages = box((half - cover, height - 0.008, width - 0.005), (side * (half - cover) / 2, 0, width / 2 - 0.002), 0, 0.025)
+        pages = box((half - cover, height - 0.008, width - 0.005), (side * (half - cover) / 2, 0, width / 2 - 0.002), 0,
+                    0.025)
         yield "cover", turned(board, "y", side * opening / 2)
         yield "pages", turned(pages, "y", side * opening / 2)
     yield "cover", slab(rectangle(thickness, 0.006, 0.0029, 4), height - 0.001, (0, 0, -0.001))
@@ -92,8 +97,8 @@ def phone(height, width, thickness) -> Iterator[Part]:
     """Upright, the screen to +z."""
     body = extrude(rectangle(width, height, 0.010, 6), thickness, bevel=0.002)
     yield "body", body
-    yield "screen", box((0.93 * width, 0.95 * height, 0.0006), (0, 0, thickness / 2), 0, 0.012)
-    bump = (0.24 * width, 0.36 * height, -thickness / 2)
+    yield "screen", extrude(rectangle(0.92 * width, 0.96 * height, 0.008, 6), 0.0008, (0, 0, thickness / 2), layers=1)
+    bump = (0.19 * width, 0.33 * height, -thickness / 2)
     yield "camera", box((0.034, 0.036, 0.003), (bump[0] - 0.002, bump[1], bump[2]), 0.001, 0.01)
     for x, y in ((-0.008, 0.008), (-0.008, -0.008), (0.008, 0.0)):
         disc = lathe(np.array([(0, 0), (0.006, 0), (0.006, 0.003), (0, 0.003)]), 16)
@@ -131,16 +136,15 @@ def keyboard(width, depth, slope) -> Iterator[Part]:
         yield "foot", box((0.03, lift + 0.006, 0.01), (x * 0.4 * width, (lift + 0.006) / 2, -depth / 2 + 0.02), 0, 0.05)
 
 
-@category("hands", radius=(0.14, 0.11, 0.18), length=(0.60, 0.55, 0.66), turns=(4.0, 3.0, 5.0))
-def yoga_mat(radius, length, turns) -> Iterator[Part]:
+@category("hands", diameter=(0.14, 0.11, 0.18), length=(0.61, 0.55, 0.66), turns=(6.0, 5.0, 8.0))
+def yoga_mat(diameter, length, turns) -> Iterator[Part]:
     """Rolled up, lying along x."""
-    count = int(28 * turns)
+    count = int(24 * turns)
     angle = np.linspace(0, 2 * np.pi * turns, count)
-    reach = radius * 0.5 * (0.18 + 0.82 * np.linspace(0, 1, count))
+    gap = 0.5 * 0.82 * diameter / (turns + 0.4)
+    reach = 0.5 * diameter - 0.5 * gap - gap * turns * np.linspace(1, 0, count)
     path = np.column_stack([np.zeros(count), reach * np.sin(angle), reach * np.cos(angle)])
-    gap = 0.41 * radius / turns
     yield "mat", tube(path, 1.0, profile=rectangle(0.86 * gap, length, 0.2 * gap, 2), up=(1, 0, 0))
     for x in (-0.28, 0.28):
-        ring = 0.5 * radius + 0.6 * gap
-        loop = np.column_stack([np.full(32, x * length), arc(ring, 0, 348.75, 32)])
-        yield "strap", tube(loop, np.tile([[0.002, 0.014]], (32, 1)), ring_shaped=True, up=(1, 0, 0))
+        loop = np.column_stack([np.full(32, x * length), arc(0.5 * diameter - 0.6 * gap, 0, 348.75, 32)])
+        yield "strap", tube(loop, np.tile([[0.65 * gap + 0.002, 0.014]], (32, 1)), ring_shaped=True, up=(1, 0, 0))

@@ -14,6 +14,7 @@ from lexis_core.objects.library.primitives import (
     extrude,
     lathe,
     moved,
+    post,
     rectangle,
     rod,
     slab,
@@ -36,7 +37,7 @@ def chair(seat_height, width, depth, back_height, back_tilt, leg_splay, leg_radi
     tops = {(x, z): np.array([x * 0.70 * w, under, z * 0.72 * d]) for x in (-1, 1) for z in (-1, 1)}
     feet = {(x, z): np.array([x * (0.70 * w + spread), 0, z * (0.72 * d + spread)]) for x, z in tops}
     for key, top in tops.items():
-        yield "leg", rod(top, feet[key], 0.8 * leg_radius, leg_radius)
+        yield "leg", post(feet[key], top, leg_radius, 0.8 * leg_radius)
     middle = {}
     for x in (-1, 1):
         ends = [tops[x, z] + 0.6 * (feet[x, z] - tops[x, z]) for z in (-1, 1)]
@@ -84,7 +85,8 @@ def _upholstered(width, depth, height, seat_height, arm_height, arm_width, cushi
     base = seat_height - cushion - foot + 0.02
     yield "base", box((inner + 0.04, base, depth - 0.06), (0, foot + base / 2, 0), 0.02, 0.15)
     for x in (-1, 1):
-        yield "arm", box((arm_width, arm_height - foot, depth), (x * (width - arm_width) / 2, (foot + arm_height) / 2, 0),
+        yield "arm", box((arm_width, arm_height - foot, depth),
+                         (x * (width - arm_width) / 2, (foot + arm_height) / 2, 0),
                          min(0.06, 0.45 * arm_width), 0.12)
     tall = height - foot
     lean = turned(box((inner + 0.02, tall, back), (0, foot + tall / 2, rear + back / 2 + 0.02), 0.05, 0.12), "x", -5,
@@ -93,7 +95,8 @@ def _upholstered(width, depth, height, seat_height, arm_height, arm_width, cushi
     each = inner / cushions
     for x in (np.arange(cushions) + 0.5) * each - inner / 2:
         deep = depth - back - 0.02
-        yield "seat", box((each - 0.006, cushion, deep), (x, seat_height - cushion / 2, front - deep / 2 + 0.015), 0.05, 0.12)
+        yield "seat", box((each - 0.006, cushion, deep), (x, seat_height - cushion / 2, front - deep / 2 + 0.015), 0.05,
+                          0.12)
         soft = box((each - 0.01, 0.9 * (height - seat_height), 0.14), (x, seat_height + 0.45 * (height - seat_height),
                    rear + back + 0.06), 0.06, 0.12)
         yield "back", turned(soft, "x", -10, (x, seat_height, rear + back))
@@ -109,7 +112,8 @@ def stool(height, diameter, leg_splay, leg_radius, seat) -> Iterator[Part]:
     r = diameter / 2
     if seat == "round":
         rim = [(0, height - 0.04), (0.4 * r, height - 0.04), (0.92 * r, height - 0.04), (r, height - 0.03),
-               (r, height - 0.01), (0.95 * r, height), (0.7 * r, height), (0.35 * r, height - 0.004), (0, height - 0.006)]
+               (r, height - 0.01), (0.95 * r, height), (0.7 * r,
+                                                        height), (0.35 * r, height - 0.004), (0, height - 0.006)]
         yield "seat", lathe(np.array(rim), 32)
     else:
         yield "seat", box((diameter, 0.04, diameter), (0, height - 0.02, 0), 0.012, 0.06)
@@ -117,7 +121,8 @@ def stool(height, diameter, leg_splay, leg_radius, seat) -> Iterator[Part]:
     angles = np.radians([45, 135, 225, 315])
     out = np.stack([np.cos(angles), 0 * angles, np.sin(angles)], -1)
     for way in out:
-        yield "leg", rod(way * 0.66 * r + [0, height - 0.02, 0], way * (0.66 * r + spread), 0.85 * leg_radius, leg_radius)
+        yield "leg", post(way * (0.66 * r + spread), way * 0.66 * r + [0, height - 0.02, 0], leg_radius,
+                          0.85 * leg_radius)
     ring = 0.66 * r + spread * 0.68
     yield "stretcher", torus(ring, 0.55 * leg_radius, (0, 0.32 * height, 0), 36, 6)
 
@@ -138,7 +143,8 @@ def bench(width, seat_height, depth, back, back_height) -> Iterator[Part]:
                              0.006, 0.12)
         yield "leg", box((0.04, 0.04, depth - 0.04), (side, 0.12, 0), 0.006, 0.12)
         if back:
-            post = box((0.05, back_height + 0.14, 0.035), (side, seat_height + back_height / 2 - 0.07, rear), 0.006, 0.12)
+            post = box((0.05, back_height + 0.14, 0.035), (side, seat_height + back_height / 2 - 0.07, rear), 0.006,
+                       0.12)
             yield "back", turned(post, "x", -12, (0, seat_height, rear))
     if back:
         for up in np.linspace(0.16, back_height - 0.04, 3):
@@ -156,7 +162,8 @@ def table(width, depth, height, leg_width, top) -> Iterator[Part]:
         profile = [*((x, height - thick) for x in radii), (r, height - thick + 0.008), (r, height - 0.008),
                    *((x, height) for x in radii[::-1])]
         yield "top", lathe(np.array(profile), 48)
-        yield "leg", lathe(np.array([(0, 0.03), (0.06, 0.03), (0.045, 0.1), (0.04, height - 0.12), (0.1, height - thick),
+        yield "leg", lathe(np.array([(0, 0.03), (0.06, 0.03), (0.045, 0.1), (0.04, height - 0.12),
+                                     (0.1, height - thick),
                                      (0, height - thick + 0.01)]), 20)
         yield "leg", lathe(np.array([(0, 0), (0.55 * r, 0), (0.55 * r, 0.012), (0.06, 0.04), (0, 0.04)]), 32)
         return
@@ -190,7 +197,8 @@ def desk(width, depth, height, drawers) -> Iterator[Part]:
 
 
 def _handle(width, reach, at) -> Mesh:
-    path = np.array([(-width / 2, 0, 0), (-width / 2, 0, 0.8 * reach), (-0.4 * width, 0, reach), (0.4 * width, 0, reach),
+    path = np.array([(-width / 2, 0, 0), (-width / 2, 0, 0.8 * reach), (-0.4 * width, 0, reach),
+                     (0.4 * width, 0, reach),
                      (width / 2, 0, 0.8 * reach), (width / 2, 0, 0)])
     return moved(tube(path, 0.005, 6, up=(0, 1, 0)), at)
 
@@ -204,7 +212,8 @@ def bed(width, length, height, headboard_height, mattress, pillows) -> Iterator[
     for sx in (-1, 1):
         for sz in (-1, 1):
             low = max(rail - 0.1, 0.05)
-            yield "leg", box((0.06, low, 0.06), (sx * (width / 2 - 0.03), low / 2, sz * (length / 2 - 0.03)), 0.006, 0.15)
+            yield "leg", box((0.06, low, 0.06), (sx * (width / 2 - 0.03), low / 2, sz * (length / 2 - 0.03)), 0.006,
+                             0.15)
     outline = rectangle(width + 0.10, headboard_height - 0.12, 0.06, 6)
     yield "headboard", extrude(outline, 0.05, (0, 0.12 + (headboard_height - 0.12) / 2, -length / 2 - 0.05), 0.012)
     each = width / pillows

@@ -13,11 +13,13 @@ from lexis_core.objects.library.primitives import box, curve, lathe, loft, moved
 @category("hands", height=(0.75, 0.40, 1.40), pot=(0.26, 0.16, 0.40), leaves=(18, 10, 26), spread=(0.55, 0.35, 0.90))
 def plant(height, pot, leaves, spread) -> Iterator[Part]:
     tall, r = 0.95 * pot, pot / 2
-    profile = [(0, 0), (0.35 * r, 0), (0.72 * r, 0), (0.74 * r, 0.02), (0.94 * r, 0.80 * tall), (r, 0.82 * tall), (r, tall),
+    profile = [(0, 0), (0.35 * r, 0), (0.72 * r, 0), (0.74 * r, 0.02), (0.94 * r, 0.80 * tall), (r, 0.82 * tall),
+               (r, tall),
                (0.90 * r, tall), (0.87 * r, 0.88 * tall), (0.4 * r, 0.90 * tall), (0, 0.91 * tall)]
     yield "pot", lathe(np.array(profile), 32)
     stem_top = tall + 0.55 * (height - tall)
-    yield "stem", tube(curve(np.array([(0, 0.85 * tall, 0), (0.01, 0.5 * (tall + stem_top), 0.01), (0, stem_top, 0)]), 10),
+    yield "stem", tube(curve(np.array([(0, 0.85 * tall, 0), (0.01, 0.5 * (tall + stem_top), 0.01), (0, stem_top, 0)]),
+                             10),
                        np.linspace(0.014, 0.008, 10))
     for i in range(leaves):
         share = (i + 0.5) / leaves
@@ -30,9 +32,10 @@ def plant(height, pot, leaves, spread) -> Iterator[Part]:
         path = base + way * (reach * outward**(1.0 + 0.5 * share))[:, None] + np.outer(
             rise * (1.55 * outward - 0.95 * outward**3) / 0.75, [0, 1, 0])
         yield "stem", tube(path[:3], 0.004, 5)
-        blade = curve(path, 24)[6:]
+        blade = curve(path, 17)[4:]
         wide = 0.16 * np.hypot(reach, rise) * np.sin(np.pi * np.linspace(0.03, 0.985, len(blade)) ** 0.75)
-        yield "leaf", tube(blade, np.stack([wide, np.full(len(blade), 0.002)], -1), 8, up=np.cross(np.cross(way, [0, 1, 0]), way)
+        yield "leaf", tube(blade, np.stack([wide, np.full(len(blade), 0.002)], -1), 6,
+                           up=np.cross(np.cross(way, [0, 1, 0]), way)
                            + 0.001 * way)
 
 
@@ -81,9 +84,11 @@ def shopping_cart(length, width, height) -> Iterator[Part]:
         for a, b, r in ((high[k], high[j], 0.008), (low[k], low[j], 0.006), (low[k], high[k], 0.006)):
             yield "basket", rod(a, b, r, step=0.2, round_ends=True)
         for s in np.linspace(0, 1, 10 if k % 2 else 7)[1:-1]:
-            yield "basket", rod(low[k] + s * (low[j] - low[k]), high[k] + s * (high[j] - high[k]), 0.0028, sides=5, step=0.25)
+            yield "basket", rod(low[k] + s * (low[j] - low[k]), high[k] + s * (high[j] - high[k]), 0.0028, sides=5,
+                                step=0.25)
         for s in (0.25, 0.5, 0.75):
-            yield "basket", rod(low[k] + s * (high[k] - low[k]), low[j] + s * (high[j] - low[j]), 0.0028, sides=5, step=0.25)
+            yield "basket", rod(low[k] + s * (high[k] - low[k]), low[j] + s * (high[j] - low[j]), 0.0028, sides=5,
+                                step=0.25)
     for s in np.linspace(0, 1, 10)[1:-1]:
         yield "basket", rod(low[0] + s * (low[3] - low[0]), low[1] + s * (low[2] - low[1]), 0.0028, sides=5, step=0.25)
     for s in np.linspace(0, 1, 6)[1:-1]:
@@ -95,10 +100,12 @@ def shopping_cart(length, width, height) -> Iterator[Part]:
                          (side, 0.26, rear + 0.03), (side, 0.18, rear + 0.12), (0.92 * side, 0.17, 0.2 * length),
                          (0.75 * side, 0.17, front - 0.08)])
         yield "frame", tube(curve(bend, 30), 0.011)
-        yield "frame", rod((0.92 * side, 0.17, 0.15 * length), (0.78 * side, floor + 0.03, 0.25 * length), 0.010, step=0.2)
+        yield "frame", rod((0.92 * side, 0.17, 0.15 * length), (0.78 * side, floor + 0.03, 0.25 * length), 0.010,
+                           step=0.2)
         yield "handle", rod((0.5 * x * width, top, rear), (0.5 * x * width, height - 0.01, rear - 0.10), 0.010)
         for z, at in ((rear + 0.10, side), (front - 0.10, 0.76 * side)):
-            disc = lathe(np.array([(0, -0.014), (0.7 * wheel, -0.014), (wheel, -0.010), (wheel, 0.010), (0.7 * wheel, 0.014),
+            disc = lathe(np.array([(0, -0.014), (0.7 * wheel, -0.014), (wheel, -0.010), (wheel, 0.010),
+                                   (0.7 * wheel, 0.014),
                                    (0, 0.014)]), 20)
             yield "wheel", moved(turned(disc, "z", 90), (at, wheel, z))
             yield "wheel", rod((at, 0.18, z + 0.02), (at, 0.105, z + 0.012), 0.012, sides=10)
@@ -107,4 +114,5 @@ def shopping_cart(length, width, height) -> Iterator[Part]:
             yield "wheel", box((0.05, 0.012, 0.03), (at, 0.122, z + 0.012), 0.003)
     for z, y in ((0.1 * length, 0.17), (rear + 0.10, 0.20)):
         yield "frame", rod((-0.44 * width, y, z), (0.44 * width, y, z), 0.009)
-    yield "handle", rod((-0.52 * width, height, rear - 0.11), (0.52 * width, height, rear - 0.11), 0.015, sides=12, round_ends=True)
+    yield "handle", rod((-0.52 * width, height, rear - 0.11), (0.52 * width, height, rear - 0.11), 0.015, sides=12,
+                        round_ends=True)

@@ -13,6 +13,7 @@ Array = np.ndarray
 Point = Sequence[float]
 
 ORIGIN = (0.0, 0.0, 0.0)
+FINE = 0.015  # metres: edges rounded less than this are blunted by a single chamfer
 
 
 def box(size: Point, centre: Point = ORIGIN, radius: float = 0.0, step: float = 0.1) -> Mesh:
@@ -90,6 +91,24 @@ def rod(a: Point, b: Point, radius: float, end_radius: float | None = None, side
     return tube(a + t[:, None] * (b - a), radius + t * (end_radius - radius), sides, round_ends=round_ends)
 
 
+def post(foot: Point, top: Point, radius: float, top_radius: float | None = None, sides: int = 8,
+         step: float = 0.1) -> Mesh:
+    """A leg: like rod() from its foot up to its top, but cut level, so that a leaning one stands flat on the floor."""
+    foot, top = np.asarray(foot, np.float64), np.asarray(top, np.float64)
+    t = np.linspace(0, 1, max(2, 1 + int(np.ceil(np.linalg.norm(top - foot) / step))))
+    return level(foot + t[:, None] * (top - foot),
+                 radius + t * ((radius if top_radius is None else top_radius) - radius), sides)
+
+
+def level(path: Array, radius: Array, sides: int = 12) -> Mesh:
+    """A pipe of level rings along a rising path (N, 3); radius (N,), or (N, 2) along x and z."""
+    path, radius = np.asarray(path, np.float64), np.asarray(radius, np.float64)
+    wide, deep = (radius, radius) if radius.ndim == 1 else radius.T
+    turn = circle(sides)
+    ring = np.stack([wide[:, None] * turn[:, 1], np.zeros((len(path), sides)), deep[:, None] * turn[:, 0]], -1)
+    return loft(path[:, None] + ring, path[0], path[-1])
+
+
 def ellipsoid(radii: Point, centre: Point = ORIGIN, rows: int = 12, sides: int = 20) -> Mesh:
     """A ball stretched along the axes."""
     latitude = np.linspace(-np.pi / 2, np.pi / 2, rows + 1)
@@ -107,7 +126,8 @@ def lathe(profile: Array, sides: int = 24, centre: Point = ORIGIN, ring_shaped: 
     if not ring_shaped:
         profile = profile[profile[:, 0] > 1e-9]
     turn = circle(sides)
-    rings = np.stack([profile[:, :1] * turn[:, 1], np.repeat(profile[:, 1:], sides, 1), profile[:, :1] * turn[:, 0]], -1)
+    rings = np.stack([profile[:, :1] * turn[:, 1], np.repeat(profile[:, 1:], sides, 1), profile[:, :1] * turn[:, 0]],
+                     -1)
     return moved(loft(rings, start, stop, ring_shaped), centre)
 
 
@@ -177,7 +197,8 @@ def rectangle(width: float, height: float, radius: float, corner: int = 4) -> Ar
 def curve(points: Array, count: int, ring_shaped: bool = False) -> Array:
     """(count, D): a Catmull-Rom spline through points (N, D), evenly in its parameter."""
     p = np.asarray(points, np.float64)
-    p = np.concatenate([p[-1:], p, p[:2]]) if ring_shaped else np.concatenate([2 * p[:1] - p[1:2], p, 2 * p[-1:] - p[-2:-1]])
+    before, after = (p[-1:], p[:2]) if ring_shaped else (2 * p[:1] - p[1:2], 2 * p[-1:] - p[-2:-1])
+    p = np.concatenate([before, p, after])
     t = np.linspace(0, len(p) - 3, count, endpoint=not ring_shaped)
     k = np.minimum(t.astype(int), len(p) - 4)
     u = (t - k)[:, None]
@@ -196,7 +217,7 @@ def _box_lines(half: float, radius: float, step: float) -> Array:
     inner = np.linspace(-flat, flat, max(2, 1 + int(np.ceil(2 * flat / step - 1e-9))))
     if radius == 0:
         return inner
-    bend = radius * np.tan(np.radians([22.5, 45.0]))
+    bend = radius * np.tan(np.radians([22.5, 45.0] if radius > FINE else [45.0]))
     return np.concatenate([-flat - bend[::-1], inner, flat + bend])
 
 

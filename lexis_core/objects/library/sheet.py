@@ -16,21 +16,21 @@ from lexis_core.objects.model import ObjectModel
 
 Array = np.ndarray
 
-FRAMING = 1.04  # the object's sphere, a little larger than the picture's half height
+FRAMING = 1.06   # the picture's half side over the object's reach in it
+DISTANCE = 8.0   # of the eye, in reaches of the object
 
 
 def view(model: ObjectModel, size: int, turn: float = 35.0, tilt: float = 18.0) -> Array:
     """A three-quarter view of the model's front on white, (size, size, 3) uint8; turn and tilt in degrees."""
     upright = np.diag([1.0, -1.0, -1.0])  # y up and front +z -> y down, front towards the camera
     turned = rotation_from_axis_angle(np.radians([0, -turn, 0]))
-    rotation = rotation_from_axis_angle(np.radians([-tilt, 0, 0])) @ upright @ turned
+    rotation = rotation_from_axis_angle(np.radians([tilt, 0, 0])) @ upright @ turned
     mesh = model.mesh.moved(rotation, np.zeros(3))
     flat = Mesh(mesh.vertices[mesh.faces].reshape(-1, 3), np.arange(3 * len(mesh.faces), dtype=np.int32).reshape(-1, 3))
-    reach = np.abs(flat.vertices[:, :2] - (flat.vertices[:, :2].max(0) + flat.vertices[:, :2].min(0)) / 2).max() * FRAMING
-    centre = (flat.vertices.max(0) + flat.vertices.min(0)) / 2
-    away = 8 * reach
-    camera = Camera.of_image(size, size, focal=0.5 * size * (away - reach) / reach)
-    flat = Mesh((flat.vertices - centre + [0, 0, away]).astype(np.float32), flat.faces)
+    low, high = flat.vertices.min(0), flat.vertices.max(0)
+    seen = flat.vertices - (low + high) / 2 + [0, 0, DISTANCE * (high - low).max() / 2]
+    camera = Camera.of_image(size, size, focal=0.5 * size / (FRAMING * np.abs(seen[:, :2] / seen[:, 2:]).max()))
+    flat = Mesh(seen.astype(np.float32), flat.faces)
     picture, cover = shade([flat], [np.array(OBJECT_COLOUR, np.float32)], camera)
     return np.clip((picture + 1 - cover[..., None]) * 255 + 0.5, 0, 255).astype(np.uint8)
 
