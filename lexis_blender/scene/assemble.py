@@ -80,7 +80,7 @@ def _fill(context: bpy.types.Context, collection: bpy.types.Collection, result: 
     rig = _rig(context, collection, result, model, f"{name} rig")
     body = _body(collection, rig, result, model, f"{name} body")
     item = _object(collection, result, f"{name} {identity.fitted(result.object.name or 'object', 20)}")
-    frame = result.camera.width / result.camera.height if options.set_scene else camera.frame_ratio(context.scene)
+    frame = None if options.set_scene else camera.frame_ratio(context.scene)
     lens = camera.create(f"{name} camera", result.camera, result.photo.tobytes(), options.photo_opacity, frame)
     collection.objects.link(lens)
     on_body, on_object = result.field.contact(options.contact)

@@ -13,12 +13,13 @@ SENSOR = 36.0  # millimetres, the width; only its ratio to the focal length matt
 DEPTHS = 0.01, 1000.0  # metres
 
 
-def create(name: str, camera: Camera, photo: bytes, opacity: float, frame: float) -> bpy.types.Object:
+def create(name: str, camera: Camera, photo: bytes, opacity: float, frame: float | None) -> bpy.types.Object:
     """A camera object that projects as `camera` does, with the photo as its background image.
 
     photo   : a JPEG file; it is packed into the .blend
     opacity : of the photo, 0..1
-    frame   : width / height of the scene's render frame, which the photo is laid across by its width
+    frame   : width / height of what the scene renders, None when that is the photo (frame_scene). The lens holds the
+              horizontal view, so in another frame the photo is laid across the full width and still lines up.
     Non-square pixels need the scene's pixel aspect as well: see `frame_scene`.
     """
     lens = bpy.data.cameras.new(name)
@@ -31,7 +32,10 @@ def create(name: str, camera: Camera, photo: bytes, opacity: float, frame: float
     background = lens.background_images.new()
     background.image = _packed_image(f"{name} photo", photo)
     background.alpha = opacity
-    background.frame_method = "FIT" if camera.width / camera.height >= frame * 0.999 else "CROP"
+    if frame is None:
+        background.frame_method = "STRETCH"
+    else:
+        background.frame_method = "FIT" if camera.width / camera.height >= frame else "CROP"
     placed = bpy.data.objects.new(name, lens)
     placed.rotation_euler = (math.pi / 2, 0, 0)
     return placed

@@ -74,11 +74,16 @@ def test_the_photo_is_packed_and_shown(result, small_body):
 
 @pytest.mark.parametrize(("width", "height", "method"), [(1920, 1080, "CROP"), (300, 900, "FIT")])
 def test_the_photo_spans_the_frame_by_its_width(small_body, result, width, height, method):
-    """The lens holds the horizontal view, so in a scene of another aspect the photo must fill the width to line up."""
+    """The lens holds the horizontal view, so in a scene of another aspect the photo must fill the width to line up.
+
+    Looked at in a Blender 4.3 window: 4:3, tall and panoramic photos in a 16:9 frame, and stretched pixels in their own.
+    """
     render = bpy.context.scene.render
     render.resolution_x, render.resolution_y = width, height
     made = api.import_reconstruction(result, body=small_body)
     assert made.camera.data.background_images[0].frame_method == method
+    framed = api.import_reconstruction(result, body=small_body, options=api.ImportOptions(set_scene=True))
+    assert framed.camera.data.background_images[0].frame_method == "STRETCH"
 
 
 def test_the_camera_stands_at_the_origin_and_looks_along_y(result, small_body):

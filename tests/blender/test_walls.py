@@ -10,8 +10,9 @@ from pathlib import Path
 
 def imported_by(statement: str) -> set[str]:
     """The modules in a Python that has only run this statement."""
-    done = subprocess.run([sys.executable, "-c", f"{statement}\nimport json, sys\nprint(json.dumps(list(sys.modules)))"],
-                          cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)
+    script = f"{statement}\nimport json, sys\nprint(json.dumps(list(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parents[2], capture_output=True, text=True,
+                          check=True)
     return set(json.loads(done.stdout.splitlines()[-1]))
 
 
