@@ -58,6 +58,7 @@ def observe(
     mask, thing = separate(mask, given_object, person_given=given_person is not None)
     if thing is None and object_box is not None:
         thing = cut_object(photo.pixels, object_box, mask)
+        notes += ("The object was cut out of its box by GrabCut; thin or open objects need a mask (--object-mask).",)
     return Observation(photo.pixels, camera, mask, thing, person.landmarks, person.world, person.confidence,
                        photo.notes + camera_note + notes)
 
