@@ -76,7 +76,7 @@ def test_the_photo_is_packed_and_shown(result, small_body):
 def test_the_photo_spans_the_frame_by_its_width(small_body, result, width, height, method):
     """The lens holds the horizontal view, so in a scene of another aspect the photo must fill the width to line up.
 
-    Looked at in a Blender 4.3 window: 4:3, tall and panoramic photos in a 16:9 frame, and stretched pixels in their own.
+    Looked at in a Blender 4.3 window: 4:3, tall and panoramic photos in a 16:9 frame, stretched pixels in their own.
     """
     render = bpy.context.scene.render
     render.resolution_x, render.resolution_y = width, height
