@@ -50,7 +50,8 @@ def made_up_result(model: BodyModel, seed: int = 0, camera: Camera | None = None
     hand = posed.joints[20]
     placed = ObjectState(rotation_from_axis_angle(rng.normal(0, 0.5, 3).astype(np.float32)) @ FACING_THE_CAMERA,
                          (hand + np.array([0.1, 0.1, 0.0])).astype(np.float32), 1.1)
-    field = measure(Mesh(posed.vertices, model.faces), item.mesh.moved(placed.rotation, placed.translation, placed.scale))
+    stood = item.mesh.moved(placed.rotation, placed.translation, placed.scale)
+    field = measure(Mesh(posed.vertices, model.faces), stood)
     image = np.full((camera.height, camera.width, 3), 110, np.uint8)
     image[: camera.height // 2, : camera.width // 2] = 200
     nothing = np.zeros((camera.height, camera.width), bool)
