@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import subprocess
 import sys
 import tempfile
@@ -157,19 +158,19 @@ def densified(tflite: bytes) -> bytes:
 
 
 def convert(tflite: bytes):
-    """TensorFlow Lite bytes -> onnx.ModelProto, by tf2onnx."""
+    """TensorFlow Lite bytes -> onnx.ModelProto, by tf2onnx; a fixed hash seed makes the same file each time."""
     import onnx
 
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "model.tflite"), Path(folder, "model.onnx")
         source.write_bytes(tflite)
         subprocess.run([sys.executable, "-m", "tf2onnx.convert", "--tflite", str(source), "--opset", str(OPSET),
-                        "--output", str(target)], check=True)
+                        "--output", str(target)], check=True, env=os.environ | {"PYTHONHASHSEED": "0"})
         return onnx.load(target)
 
 
 def rename(model, network: Network):
-    """Give inputs and outputs the names of the bundle."""
+    """Give inputs and outputs the names of the bundle; drop the doc string, which names a temporary file."""
     names = {old: new for old, (new, _) in (network.inputs | network.outputs).items()}
     graph = model.graph
     for value in (*graph.input, *graph.output):
@@ -178,6 +179,7 @@ def rename(model, network: Network):
         node.input[:] = [names.get(name, name) for name in node.input]
         node.output[:] = [names.get(name, name) for name in node.output]
     del graph.value_info[:]
+    graph.ClearField("doc_string")
     return model
 
 
