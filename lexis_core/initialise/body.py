@@ -28,13 +28,17 @@ BETAS = 10
 PIXEL_SPREAD = 0.012     # of the person's height in the photo: how well a landmark is seen
 WORLD_SPREAD = np.array([0.06, 0.06, 0.10])  # metres; the detector's depth is squashed, so it is trusted less
 PRIOR_WEIGHT = 0.35
+LEAN_SPREAD = 0.25       # metres between trunk and ankles along the view axis: people stand over their feet
+LIMBS = ((13, 15, 17, 19, 21), (14, 16, 18, 20, 22), (25, 27, 29, 31), (26, 28, 30, 32))  # landmarks
+TRUNK, ANKLES = [0, 9, 15], [7, 8]
 SETTLED = 0.3            # spread of the betas once the mask has been used
 MAX_STEPS = 40
 DIFFERENCE = 1e-6
 HIDDEN, SURE = 0.4, 0.9  # confidence from which a landmark begins to count, and counts fully
-LEAST_WEIGHT = 0.02
+LEAST_WEIGHT, GUESS_WEIGHT = 0.01, 0.2
 MIN_SEEN = 6
-STRAY = 0.02             # of the person's height: farther from the masks than this
+HALF_SURE = 0.5          # below this a landmark is dropped where the photo shows something else,
+STRAY = 0.02             # of the person's height away from the masks
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,8 @@ class _Problem:
     root: Array           # (3, 3) starting rotation
     target: Array         # (K, 2) pixels
     world: Array          # (K, 3) metres from the middle of the hips
-    weight: Array         # (K,)
+    weight: Array         # (K,) of the pixels
+    world_weight: Array   # (K,) of the metres: what is hidden the detector still guesses from the rest of the body
     focal: Array
     center: Array
     pixel: float          # pixels that count as one spread
@@ -65,17 +70,19 @@ class _Problem:
         """(B, N) -> (B, M), each in units of its spread."""
         rotations, betas, translation, scale = self.unpack(x)
         none = np.zeros((1, 1))
-        p = self.points.of(*pose_batch(self.points.model, rotations, betas, none, translation))
+        vertices, joints = pose_batch(self.points.model, rotations, betas, none, translation)
+        p = self.points.of(vertices, joints)
         depth = np.maximum(p[..., 2:], 0.1)
         seen = p[..., :2] / depth * self.focal + self.center
         image = (seen - self.target) / self.pixel * self.weight[:, None]
         hips = np.isin(self.points.landmark, (LEFT_HIP, RIGHT_HIP))
         from_hips = p - p[:, hips].mean(1, keepdims=True)
-        space = (from_hips - scale[:, None, None] * self.world) / WORLD_SPREAD * self.weight[:, None]
+        space = (from_hips - scale[:, None, None] * self.world) / WORLD_SPREAD * self.world_weight[:, None]
         pose = x[:, 6:-1 - BETAS].reshape(len(x), -1, 3)
         prior = (pose - limits.REST) / limits.SPREAD * PRIOR_WEIGHT
         shape = (betas - self.betas) / self.betas_spread
-        parts = (image, space, prior, shape, x[:, -1:] / 0.1)
+        lean = (joints[:, TRUNK, 2].mean(1) - joints[:, ANKLES, 2].mean(1)) / LEAN_SPREAD
+        parts = (image, space, prior, shape, x[:, -1:] / 0.1, lean[:, None])
         return np.concatenate([part.reshape(len(x), -1) for part in parts], 1)
 
     def state(self, x: Array) -> BodyState:
@@ -117,7 +124,9 @@ def _problem(model: BodyModel, seen: Observation) -> tuple[_Problem, Array]:
                          f"Fewer than {MIN_SEEN} body landmarks are seen in the photo.",
                          "Give --box around the person, or choose a photo that shows more of the body.")
     shown = np.clip((confidence - HIDDEN) / (SURE - HIDDEN), LEAST_WEIGHT, 1)
-    weight = points.trust * np.where(_strayed(seen, k), LEAST_WEIGHT, shown)
+    strayed = _strayed(seen, k)
+    weight = points.trust * np.where(strayed, LEAST_WEIGHT, shown)
+    world_weight = points.trust * np.where(strayed, LEAST_WEIGHT, np.maximum(shown, GUESS_WEIGHT))
     target, world = seen.landmarks[k].astype(np.float64), seen.landmarks_world[k].astype(np.float64)
     sure = target[confidence > HIDDEN]
     pixel = PIXEL_SPREAD * float(np.ptp(sure, axis=0).max())
@@ -129,7 +138,8 @@ def _problem(model: BodyModel, seen: Observation) -> tuple[_Problem, Array]:
     trunk = np.isin(k, (0, 7, 8, 11, 12, LEFT_HIP, RIGHT_HIP))
     scale, root, _ = align(rest_points[trunk], world[trunk], scaled=True)
     focal, center = np.array(seen.camera.focal), np.array(seen.camera.center)
-    problem = _Problem(points, flat, root, target, world, weight, focal, center, pixel, np.zeros(BETAS), 1.0)
+    problem = _Problem(points, flat, root, target, world, weight, world_weight, focal, center, pixel,
+                       np.zeros(BETAS), 1.0)
     translation = _place(world / scale, (target - center) / focal, weight)
     hips = np.isin(k, (LEFT_HIP, RIGHT_HIP))
     pelvis = points.model.joint_template[0].astype(np.float64)
@@ -140,7 +150,10 @@ def _problem(model: BodyModel, seen: Observation) -> tuple[_Problem, Array]:
 
 
 def _strayed(seen: Observation, landmark: Array) -> Array:
-    """(K,) bool: landmarks the detector guessed into a part of the photo that shows neither person nor object."""
+    """(K,) bool: landmarks guessed beyond the photo, or into a part of it that shows neither person nor object.
+
+    A limb is guessed as one: where a part of it strays, its hidden parts are no better.
+    """
     height, width = seen.person_mask.shape
     shown = seen.person_mask if seen.object_mask is None else seen.person_mask | seen.object_mask
     away = cv2.distanceTransform((~shown).astype(np.uint8), cv2.DIST_L2, 5)
@@ -148,7 +161,12 @@ def _strayed(seen: Observation, landmark: Array) -> Array:
     in_photo = (column >= 0) & (column < width) & (row >= 0) & (row < height)
     off = away[np.clip(row, 0, height - 1), np.clip(column, 0, width - 1)]
     rows = np.nonzero(seen.person_mask.any(1))[0]
-    return in_photo & (off > STRAY * np.ptp(rows)) & (seen.confidence[landmark] < SURE)
+    hidden = seen.confidence[landmark] < HALF_SURE
+    strayed = ~in_photo | hidden & (off > STRAY * np.ptp(rows))
+    for limb in LIMBS:
+        of_limb = np.isin(landmark, limb)
+        strayed |= of_limb & hidden & (of_limb & strayed).any()
+    return strayed
 
 
 def _place(points: Array, rays: Array, weight: Array) -> Array:
