@@ -16,6 +16,7 @@ import numpy as np
 import trimesh
 
 from lexis_core.errors import InputError
+from lexis_core.objects.ply import mixed_polygons
 
 Array = np.ndarray
 
@@ -30,12 +31,9 @@ def read_triangles(path: Path) -> tuple[Array, Array]:
     data, kind = _read(path)
     _check_claims(path, data, kind)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            scene = trimesh.load(BytesIO(data), file_type=kind, resolver=_Beside(path.parent), force="scene",
-                                 process=False,
-                                 skip_materials=True)
-            pieces = _pieces(path, scene)
+        mixed = mixed_polygons(data) if kind == "ply" else None
+        with np.errstate(all="ignore"):  # coordinates that are not numbers are told of later
+            pieces = [mixed] if mixed else _pieces(path, _scene(path, data, kind))
     except InputError:
         raise
     except Exception as error:  # trimesh meets malformed bytes with whatever breaks first
@@ -45,6 +43,13 @@ def read_triangles(path: Path) -> tuple[Array, Array]:
     offsets = np.cumsum([0, *(len(vertices) for vertices, _ in pieces)])
     return (np.concatenate([vertices for vertices, _ in pieces]),
             np.concatenate([faces + offset for (_, faces), offset in zip(pieces, offsets, strict=False)]))
+
+
+def _scene(path: Path, data: bytes, kind: str) -> trimesh.Scene:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return trimesh.load(BytesIO(data), file_type=kind, resolver=_Beside(path.parent), force="scene", process=False,
+                            skip_materials=True)
 
 
 def _read(path: Path) -> tuple[bytes, str]:

@@ -9,8 +9,8 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from lexis_core.errors import InputError
-from lexis_core.interfield import inside
-from lexis_core.mesh import face_areas
+from lexis_core.interfield import distance, inside
+from lexis_core.mesh import Mesh, face_areas
 from lexis_core.objects.library import CATEGORIES, make
 from lexis_core.objects.library.catalogue import table
 from lexis_core.objects.library.category import PLACES, Range
@@ -52,6 +52,26 @@ def component_volumes(mesh):
     return np.bincount(label[f[:, 0]], np.einsum("ij,ij->i", a, np.cross(b, c)) / 6, pieces)
 
 
+def loose_parts(model, gap=0.002):
+    """Names of the parts that no chain of pieces nearer than the gap, or inside each other, ties to the first piece."""
+    f, v = model.mesh.faces, model.mesh.vertices
+    edges = np.concatenate([f[:, :2], f[:, 1:]])
+    count, label = connected_components(coo_matrix((np.ones(len(edges)), edges.T), (len(v), len(v))), directed=False)
+    part = np.repeat([name for name, _, _ in model.parts], [n for _, _, n in model.parts])
+    pieces = [Mesh(v, f[label[f[:, 0]] == k]) for k in range(count)]
+    points = [np.concatenate([v[label == k], v[p.faces].mean(1)]) for k, p in enumerate(pieces)]
+    low = np.array([p.min(0) for p in points]) - gap
+    high = np.array([p.max(0) for p in points]) + gap
+    touches = np.zeros((count, count), bool)
+    for k, piece in enumerate(pieces):
+        for j in np.nonzero(((low < high[k]) & (high > low[k])).all(1))[0]:
+            near = points[j][((points[j] > low[k]) & (points[j] < high[k])).all(1)]
+            if j != k and not touches[k, j] and len(near):
+                touches[k, j] = touches[j, k] = distance(near, piece).min() < gap or inside(near, piece).any()
+    together = connected_components(coo_matrix(touches), directed=False)[1]
+    return {str(part[np.argmax(label[f[:, 0]] == k)]) for k in np.nonzero(together != together[label[f[0, 0]]])[0]}
+
+
 def assert_clean(model):
     mesh = model.mesh
     reference = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
@@ -76,6 +96,13 @@ def test_every_object_is_closed_and_faces_outwards_whatever_its_parameters(name)
     for end in ("low", "high"):
         assert_clean(make(name, **{key: getattr(p, end) for key,
                                    p in category.parameters.items() if isinstance(p, Range)}))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_piece_of_an_object_floats(name):
+    category = CATEGORIES[name]
+    other = category.sample(np.random.default_rng(7 + len(name)))
+    assert not loose_parts(make(name)) and not loose_parts(make(name, **other)), other
 
 
 def test_the_library_has_the_categories_people_ask_for():

@@ -70,6 +70,29 @@ def test_ascii_stl_and_a_separate_gltf_are_read_too(tmp_path):
     assert_same_surface(load_object(tmp_path / "model.gltf", units="m"), body())
 
 
+def mixed_ply(order="<", tail=False):
+    """A pyramid on a square, as modelling programs write it: one quad, four triangles, perhaps a number a face."""
+    vertices = [(0, 0, 0, 7), (1, 0, 0, 7), (1, 1, 0, 7), (0, 1, 0, 7), (0.5, 0.5, 1, 7)]
+    polygons = [(3, 2, 1, 0), (0, 1, 4), (1, 2, 4), (2, 3, 4), (3, 0, 4)]
+    word = {"<": "little", ">": "big"}[order]
+    header = (f"ply\nformat binary_{word}_endian 1.0\ncomment by hand\nelement vertex 5\n"
+              "property float x\nproperty float y\n"
+              "property float z\nproperty uchar s\nelement face 5\nproperty list uchar uint vertex_indices\n"
+              f"{'property short material' + chr(10) if tail else ''}end_header\n")
+    rows = [struct.pack(f"{order}3fB", *v) for v in vertices]
+    rows += [struct.pack(f"{order}B{len(p)}I", len(p), *p) + (b"\0\1" if tail else b"") for p in polygons]
+    return header.encode() + b"".join(rows)
+
+
+@pytest.mark.parametrize(("order", "tail"), [("<", False), (">", False), ("<", True)])
+def test_a_binary_ply_may_mix_triangles_and_quads(tmp_path, order, tail):
+    path = tmp_path / "pyramid.ply"
+    path.write_bytes(mixed_ply(order, tail))
+    again = back_in_file(load_object(path, units="m"))
+    assert again.is_watertight and len(again.faces) == 6
+    assert again.volume == pytest.approx(1 / 3, rel=1e-6)
+
+
 def nested_scene():
     """Two instances of one part below moved, turned and mirrored parents, and a part of its own."""
     scene = trimesh.Scene(base_frame="world")
@@ -292,6 +315,7 @@ def valid_files():
     found["ascii.stl"] = trimesh.exchange.stl.export_stl_ascii(mesh)
     embedded = triangle_gltf("data:application/octet-stream;base64,AAAAAAAAAAAAAAAAAACAPwAAAAAAAAAAAAAAAAAAgD8AAAAA")
     found["gltf"] = json.dumps(embedded)
+    found["mixed.ply"] = mixed_ply(tail=True)
     return {name: data if isinstance(data, bytes) else data.encode() for name, data in found.items()}
 
 

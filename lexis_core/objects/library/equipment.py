@@ -47,7 +47,7 @@ def tripod(height, spread, leg_radius, camera, camera_size, column, pan_angle) -
     plate = height
     pieces = [
         ("head", rod((0, plate - head, 0), (0, plate - 0.06, 0), 0.027, 0.024, 16)),
-        ("head", box((0.055, 0.05, 0.06), (0, plate - 0.045, 0), 0.012, 0.05)),
+        ("head", box((0.055, 0.06, 0.06), (0, plate - 0.041, 0), 0.012, 0.05)),
         ("head", rod((-0.045, plate - 0.045, 0), (0.045, plate - 0.045, 0), 0.017, sides=12)),
         ("head", box((0.075, 0.016, 0.10), (0, plate - 0.008, 0), 0.004, 0.05)),
         ("handle", rod((0.03, plate - 0.05, -0.02), (0.06, plate - 0.12, -0.24), 0.006)),

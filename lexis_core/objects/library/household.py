@@ -100,8 +100,8 @@ def shopping_cart(length, width, height) -> Iterator[Part]:
                          (side, 0.26, rear + 0.03), (side, 0.18, rear + 0.12), (0.92 * side, 0.17, 0.2 * length),
                          (0.75 * side, 0.17, front - 0.08)])
         yield "frame", tube(curve(bend, 30), 0.011)
-        yield "frame", rod((0.92 * side, 0.17, 0.15 * length), (0.78 * side, floor + 0.03, 0.25 * length), 0.010,
-                           step=0.2)
+        rail = low[[1, 2]] * [x, 1, 1]
+        yield "frame", rod((0.92 * side, 0.17, 0.15 * length), rail[0] + 0.65 * (rail[1] - rail[0]), 0.010, step=0.2)
         yield "handle", rod((0.5 * x * width, top, rear), (0.5 * x * width, height - 0.01, rear - 0.10), 0.010)
         for z, at in ((rear + 0.10, side), (front - 0.10, 0.76 * side)):
             disc = lathe(np.array([(0, -0.014), (0.7 * wheel, -0.014), (wheel, -0.010), (wheel, 0.010),

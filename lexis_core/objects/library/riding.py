@@ -107,8 +107,8 @@ def _binding(reach: float) -> Iterator[Part]:
         rings.append(np.concatenate([outer, (outer + [0.007, 0, 0])[::-1]])[::-1])
     yield "highback", loft(np.array(rings))
     for x, high in ((-0.16 * reach, 0.115), (0.30 * reach, 0.075)):
-        points = np.array([(x, 0.03, -0.06), (x, 0.75 * high, -0.055), (x + 0.01, high, 0), (x, 0.75 * high, 0.055),
-                           (x, 0.03, 0.06)])
+        points = np.array([(x, 0.025, -0.050), (x, 0.75 * high, -0.055), (x + 0.01, high, 0), (x, 0.75 * high, 0.055),
+                           (x, 0.025, 0.050)])
         yield "strap", tube(curve(points, 16), np.tile([[0.004, 0.022]], (16, 1)), 8, up=(1, 0, 0))
 
 
@@ -140,3 +140,5 @@ def kick_scooter(height, length, wheel_diameter, handlebar_width) -> Iterator[Pa
     fender = [(0, r + (r + 0.012) * np.sin(a),
                rear + (r + 0.012) * np.cos(a)) for a in np.radians(np.linspace(45, 165, 12))]
     yield "fender", tube(np.array(fender), 1.0, profile=rectangle(0.05, 0.004, 0.0019, 3), up=(0, 1, 0.3))
+    for x in (-1, 1):
+        yield "fender", rod((x * 0.030, r, rear), (x * 0.024, 2 * r + 0.010, rear - 0.1 * r), 0.004, sides=6)

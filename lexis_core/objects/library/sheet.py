@@ -18,6 +18,7 @@ Array = np.ndarray
 
 FRAMING = 1.06   # the picture's half side over the object's reach in it
 DISTANCE = 8.0   # of the eye, in reaches of the object
+TINTS = (1.0, 0.72, 0.88, 0.62)  # the parts in turn, to tell them apart
 
 
 def view(model: ObjectModel, size: int, turn: float = 35.0, tilt: float = 18.0) -> Array:
@@ -31,24 +32,26 @@ def view(model: ObjectModel, size: int, turn: float = 35.0, tilt: float = 18.0) 
     seen = flat.vertices - (low + high) / 2 + [0, 0, DISTANCE * (high - low).max() / 2]
     camera = Camera.of_image(size, size, focal=0.5 * size / (FRAMING * np.abs(seen[:, :2] / seen[:, 2:]).max()))
     flat = Mesh(seen.astype(np.float32), flat.faces)
-    picture, cover = shade([flat], [np.array(OBJECT_COLOUR, np.float32)], camera)
+    tint = np.concatenate([np.full(3 * count, TINTS[i % len(TINTS)]) for i, (_, _, count) in enumerate(model.parts)]
+                          or [np.ones(len(seen))])
+    picture, cover = shade([flat], [tint[:, None] * np.array(OBJECT_COLOUR, np.float32)], camera)
     return np.clip((picture + 1 - cover[..., None]) * 255 + 0.5, 0, 255).astype(np.uint8)
 
 
 def sheet(names: list[str], size: int, columns: int, **angles: float) -> Image.Image:
     """The named categories with their defaults, each with its name and extents in metres below it."""
-    label = size // 6
+    label = size // 5
     rows = -(-len(names) // columns)
     page = Image.new("RGB", (columns * size, rows * (size + label)), "white")
     draw = ImageDraw.Draw(page)
-    font, small = ImageFont.load_default(label * 0.48), ImageFont.load_default(label * 0.36)
+    font, small = ImageFont.load_default(label * 0.40), ImageFont.load_default(label * 0.29)
     for i, name in enumerate(names):
         model = make(name)
         x, y = i % columns * size, i // columns * (size + label)
         page.paste(Image.fromarray(view(model, size, **angles)), (x, y))
         extents = " x ".join(f"{e:.2f}" for e in np.ptp(model.mesh.vertices, axis=0))
-        draw.text((x + size / 2, y + size + 0.06 * label), name.replace("_", " "), "black", font, anchor="ma")
-        draw.text((x + size / 2, y + size + 0.62 * label), f"{extents} m", (110, 110, 110), small, anchor="ma")
+        draw.text((x + size / 2, y + size + 0.02 * label), name.replace("_", " "), "black", font, anchor="ma")
+        draw.text((x + size / 2, y + size + 0.48 * label), f"{extents} m", (110, 110, 110), small, anchor="ma")
     return page
 
 
@@ -56,7 +59,7 @@ def main() -> None:
     """Write the sheet as a PNG with a small palette."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", default="docs/images/objects.png")
-    parser.add_argument("--size", type=int, default=190)
+    parser.add_argument("--size", type=int, default=220)
     parser.add_argument("--columns", type=int, default=7)
     parser.add_argument("--turn", type=float, default=35.0, help="degrees to the object's left")
     parser.add_argument("--tilt", type=float, default=18.0, help="degrees from above")

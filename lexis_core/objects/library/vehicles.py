@@ -122,6 +122,7 @@ def motorcycle(wheelbase, wheel_diameter, seat_height, handlebar_width, screen) 
         yield "wheel", moved(wheel, hub)
         yield "wheel", moved(turned(torus(r - 1.9 * tyre, 0.028, sides=36, minor_sides=6), "z", 90), hub)
         yield "wheel", rod(hub - [0.09, 0, 0], hub + [0.09, 0, 0], 0.03, sides=14)
+        yield "wheel", rod(hub - [0.14, 0, 0], hub + [0.14, 0, 0], 0.012)
         for angle in np.arange(5) * 2 * np.pi / 5:
             yield "spoke", rod(hub, hub + (r - 1.9 * tyre) * np.array([0, np.cos(angle), np.sin(angle)]), 0.02, 0.015,
                                8)
@@ -165,7 +166,7 @@ def motorcycle(wheelbase, wheel_diameter, seat_height, handlebar_width, screen) 
     yield "seat", tube(line[:, :3] - [0, 0.03, 0], np.stack([line[:, 3], np.full(18, 0.05)], -1), 16, up=(0, 1, 0),
                        round_ends=True)
     half = handlebar_width / 2
-    bar = np.array([(0, 0.03, 0), (0.10, 0.04, 0.0), (0.20, 0.13, -0.05), (0.6 * half + 0.06, 0.14, -0.08),
+    bar = np.array([(0, 0.02, 0), (0.10, 0.03, 0.0), (0.20, 0.13, -0.05), (0.6 * half + 0.06, 0.14, -0.08),
                     (half, 0.12, -0.17)])
     path = curve(bar, 24) + crown
     yield from _both("handlebar", tube(path, 0.012))
@@ -183,12 +184,14 @@ def motorcycle(wheelbase, wheel_diameter, seat_height, handlebar_width, screen) 
         guard = np.column_stack([np.zeros(16), spread[:, 1] + hub[1], spread[:, 0] + hub[2]])
         yield "fender", tube(guard, 1.0, profile=rectangle(0.15, 0.012, 0.005, 3), up=(0, 1, 0.2))
     yield from _both("fender", rod(front + [0.075, r + 0.02, 0], front + [0.10, 0.10, -0.02], 0.008, sides=6))
-    yield "light", box((0.10, 0.06, 0.06), (0, seat_height - 0.05, rear[2] - 0.06), 0.02, 0.04)
+    yield from _both("fender", rod([0.11, seat_height - 0.065, rear[2]], [0.07, 2 * r + 0.02, rear[2]], 0.008, sides=6))
+    yield "light", box((0.24, 0.05, 0.05), (0, seat_height - 0.06, rear[2] - 0.05), 0.015, 0.08)
     pipe = np.array([(-0.05, 0.55, 0.16), (-0.12, 0.42, 0.29), (-0.17, 0.22, 0.22), (-0.19, 0.20, -0.10),
                      (-0.20, 0.24, -0.30)])
     yield "exhaust", tube(curve(pipe, 24), 0.022, 10)
     yield "exhaust", rod((-0.20, 0.235, -0.26), (-0.205, 0.36, -0.84), 0.042, 0.050, 16)
     if screen:
+        yield from _both("screen", rod(crown + [0.10, 0, 0], crown + [0.13, 0.13, 0.10], 0.007))
         layers = [np.column_stack([0.20 * s * np.sin(a), np.full(9, y), 0.10 * np.cos(a) + z]) for y, s, z in
                   ((0.0, 0.9, 0.0), (0.13, 1.0, -0.03), (0.26, 0.8, -0.09), (0.32, 0.5, -0.12))
                   for a in [np.radians(np.linspace(-80, 80, 9))]]
