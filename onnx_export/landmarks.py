@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import os
 import subprocess
 import sys
 import tempfile
@@ -158,27 +157,36 @@ def densified(tflite: bytes) -> bytes:
 
 
 def convert(tflite: bytes):
-    """TensorFlow Lite bytes -> onnx.ModelProto, by tf2onnx; a fixed hash seed makes the same file each time."""
+    """TensorFlow Lite bytes -> onnx.ModelProto, by tf2onnx."""
     import onnx
 
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "model.tflite"), Path(folder, "model.onnx")
         source.write_bytes(tflite)
         subprocess.run([sys.executable, "-m", "tf2onnx.convert", "--tflite", str(source), "--opset", str(OPSET),
-                        "--output", str(target)], check=True, env=os.environ | {"PYTHONHASHSEED": "0"})
+                        "--output", str(target)], check=True)
         return onnx.load(target)
 
 
 def rename(model, network: Network):
-    """Give inputs and outputs the names of the bundle; drop the doc string, which names a temporary file."""
-    names = {old: new for old, (new, _) in (network.inputs | network.outputs).items()}
+    """Give inputs and outputs the names of the bundle and number everything else in the order of its use.
+
+    tf2onnx's own names and order change from run to run; so do its doc string, which names a temporary file.
+    """
     graph = model.graph
-    for value in (*graph.input, *graph.output):
+    names = {old: new for old, (new, _) in (network.inputs | network.outputs).items()}
+    for number, node in enumerate(graph.node):
+        node.name = f"{node.op_type}_{number}"
+        for name in (*node.input, *node.output):
+            if name:
+                names.setdefault(name, f"value_{len(names)}")
+        node.input[:] = [names.get(name, "") for name in node.input]
+        node.output[:] = [names[name] for name in node.output]
+    for value in (*graph.input, *graph.output, *graph.initializer):
         value.name = names[value.name]
-    for node in graph.node:
-        node.input[:] = [names.get(name, name) for name in node.input]
-        node.output[:] = [names.get(name, name) for name in node.output]
-    del graph.value_info[:]
+    initializers = sorted(graph.initializer, key=lambda weight: int(weight.name.removeprefix("value_")))
+    del graph.initializer[:], graph.value_info[:]
+    graph.initializer.extend(initializers)
     graph.ClearField("doc_string")
     return model
 
