@@ -92,7 +92,8 @@ def _demo(options: argparse.Namespace) -> None:
     demo = Path(__file__).parent / "data" / "demo"
     _check_writable(options.out)
     from lexis_core.pipeline import reconstruct
-    result = reconstruct(demo / "camera.png", "tripod", object_mask=demo / "tripod_mask.png", progress=say_stage)
+    result = reconstruct(demo / "camera.png", "tripod", person_mask=demo / "person_mask.png",
+                         object_mask=demo / "tripod_mask.png", progress=say_stage)
     write_results(result, None, options.out)
 
 

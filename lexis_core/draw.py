@@ -19,6 +19,7 @@ RAMP = ((0.0, (0.68, 0.73, 0.80)), (0.25, (0.44, 0.70, 0.78)), (0.5, (0.95, 0.81
 BODY_COLOUR = (0.55, 0.72, 0.92)
 OBJECT_COLOUR = (0.95, 0.72, 0.40)
 SUPERSAMPLE = 2
+CREASE = 0.8  # cosine between a face and its corner's mean normal below which the edge shows
 
 
 def ramp(values: Array) -> Array:
@@ -42,9 +43,9 @@ def shade(meshes: Sequence[Mesh], colours: Sequence[Array], camera: Camera) -> t
     seen = face >= 0
     rows, columns = np.nonzero(seen)
     point = big.lift(np.stack([columns + 0.5, rows + 0.5], -1), depth[seen])
-    weights = _barycentric(point, vertices[faces[face[seen]]])
     corners = faces[face[seen]]
-    normal = np.einsum("nk,nkc->nc", weights, _vertex_normals(vertices, faces)[corners])
+    weights = _barycentric(point, vertices[corners])
+    normal = np.einsum("nk,nkc->nc", weights, _corner_normals(vertices, faces)[face[seen]])
     picture = np.zeros((big.height, big.width, 3), np.float32)
     picture[seen] = np.einsum("nk,nkc->nc", weights, colour[corners]) * _light(normal, point)[:, None]
     return _shrink(picture, seen.astype(np.float32)[..., None])
@@ -76,11 +77,18 @@ def orbit(meshes: Sequence[Mesh], colours: Sequence[Array], frames: int, size: i
     return pictures
 
 
-def _vertex_normals(vertices: Array, faces: Array) -> Array:
+def _corner_normals(vertices: Array, faces: Array) -> Array:
+    """(F, 3, 3): a face's three normals, shared with its neighbours where they meet without a crease."""
     a, b, c = (vertices[faces[:, k]] for k in range(3))
     normals = np.cross(b - a, c - a)
     total = np.stack([np.bincount(faces.ravel(), np.repeat(normals[:, k], 3), len(vertices)) for k in range(3)], -1)
-    return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
+    shared = _unit(total)[faces]
+    flat = np.broadcast_to(_unit(normals)[:, None], shared.shape)
+    return np.where((shared * flat).sum(-1, keepdims=True) > CREASE, shared, flat)
+
+
+def _unit(vectors: Array) -> Array:
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
 
 
 def _barycentric(point: Array, triangle: Array) -> Array:
@@ -95,11 +103,10 @@ def _barycentric(point: Array, triangle: Array) -> Array:
 
 def _light(normal: Array, point: Array) -> Array:
     """A key light from the upper left, a little from the eye; both sides of a surface are lit alike."""
-    eye = -point / np.linalg.norm(point, axis=1, keepdims=True)
-    normal = normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
+    eye, normal = _unit(-point), _unit(normal)
     normal = np.where((normal * eye).sum(1, keepdims=True) < 0, -normal, normal)
-    key = np.array([-0.4, -0.8, -0.45]) / np.linalg.norm([-0.4, -0.8, -0.45])
-    return 0.35 + 0.40 * np.clip(normal @ key, 0, 1) + 0.28 * np.clip((normal * eye).sum(1), 0, 1)
+    key = np.clip(normal @ _unit(np.array([-0.4, -0.8, -0.45])), 0, 1)
+    return 0.35 + 0.40 * key + 0.28 * np.clip((normal * eye).sum(1), 0, 1)
 
 
 def _shrink(picture: Array, cover: Array) -> tuple[Array, Array]:

@@ -84,8 +84,8 @@ def reconstruct(
     with clock("interfield"):
         field = measure(surface, thing.mesh.moved(placed.rotation, placed.translation, placed.scale), SIGMA)
     mask = seen.object_mask if seen.object_mask is not None else np.zeros_like(seen.person_mask)
-    info = {"version": __version__, "seconds": clock.seconds, "device": networks.landmarks.device, "seed": seed, "notes": notes,
-            "start": "own estimate" if init is None else str(init)}
+    info = {"version": __version__, "seconds": clock.seconds, "device": networks.landmarks.device, "seed": seed,
+            "notes": notes, "start": "own estimate" if init is None else str(init)}
     return Reconstruction(State(body_state, placed), seen.camera, thing, field, model.name, model.digest,
                           encode_photo(seen.image), seen.person_mask, mask,
                           seen.landmarks, seen.landmarks_world, seen.confidence, info)

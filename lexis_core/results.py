@@ -38,8 +38,8 @@ def write_results(result: Reconstruction, body: Path | None, out: Path) -> None:
     written = [f"result{SUFFIX}", "overlay.png", "orbit.gif"]
     if has_blender():
         with _said("blender"):
-            blender().save_blend(result, out / "scene.blend", body=model)
-            blender().export_glb(result, out / "scene.glb", body=model)
+            made = blender().save_blend(result, out / "scene.blend", body=model)
+            blender().export_glb(made, out / "scene.glb")
         written += ["scene.blend", "scene.glb"]
     else:
         print('scene.blend was not written: bpy is missing. Run python -m pip install "lexis-blender[blender]".')

@@ -33,10 +33,10 @@ ROTATIONS = 480                 # spread evenly over all rotations
 YAWS, PITCHES = 24, (-20.0, 0.0, 20.0)  # of the upright ones, degrees
 KEPT, APART = 8, 25.0           # candidates refined, and the degrees between any two of them
 STEPS = 12
-MISFIT = 0.05                   # share of the mask's area that counts as one squared spread
+MISFIT = 0.025                  # share of the mask's area that counts as one squared spread
 DEPTH_SPREAD = 0.30             # metres between object and body along the view axis
 HEIGHT_SPREAD = 0.07            # the body's height is known to this share, and its depth with it
-SIZE_SPREAD = {True: 0.03, False: 0.20}  # log scale of a metric mesh; of a stand-in
+SIZE_SPREAD = {True: 0.03, False: 0.12}  # log scale of a mesh whose size is known; of a typical one
 NEAR = 0.03                     # of the photo's longer side: masks this near to one another are taken to touch
 GAP_SPREAD, DEEP_SPREAD = 0.04, 0.02  # metres
 # unknowns: turn about x, y, z (radians), place in the crop (shares of its side), log depth, log scale
