@@ -45,7 +45,14 @@ def read_triangles(path: Path) -> tuple[Array, Array]:
             np.concatenate([faces + offset for (_, faces), offset in zip(pieces, offsets, strict=False)]))
 
 
+def _bare_obj(data: bytes) -> bytes:
+    """An obj's positions and faces alone: materials, groups and seams would split and reorder its vertices."""
+    data = re.sub(rb"(?m)^[ \t]*(?:usemtl|mtllib|[ogs]|v[tnp])\b[^\n]*\n?", b"", data)
+    return re.sub(rb"(?<=\d)/[-\d/]*", b"", data)
+
+
 def _scene(path: Path, data: bytes, kind: str) -> trimesh.Scene:
+    data = _bare_obj(data) if kind == "obj" else data
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return trimesh.load(BytesIO(data), file_type=kind, resolver=_Beside(path.parent), force="scene", process=False,

@@ -18,6 +18,7 @@ UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254, "ft": 0.3048}  # metre
 UNIT_NAMES = {"m": "metres", "cm": "centimetres", "mm": "millimetres", "in": "inches", "ft": "feet"}
 PLAUSIBLE = (0.05, 5.0)     # metres: the diagonal of a thing of no known kind that a person handles
 POSSIBLE = (1e-3, 1e3)      # metres: beyond these a stated unit must be a slip
+VAST = 1e9                  # in any unit: sizes and places beyond are damage, and float32 could not hold them
 KIN = 2.5                   # a thing is at most so many times larger or smaller than its kind's default
 SURE = 1.6                  # within this, no other common unit fits as well: inches and centimetres are 2.54 apart
 AXES = {"y": np.eye(3), "z": np.array([[1.0, 0, 0], [0, 0, 1.0], [0, -1.0, 0]])}  # file -> y up
@@ -56,15 +57,29 @@ def load_object(path_or_name: str | Path, units: str | None = None, up: str = "y
     turned = vertices @ AXES[up].T
     low, high = turned.min(0), turned.max(0)
     diagonal, centre = float(np.linalg.norm(high - low)), (low + high) / 2
-    if not (np.isfinite(diagonal) and diagonal > 0):
+    if not (1 / VAST <= diagonal <= VAST and np.abs(centre).max() <= VAST):
         raise InputError(f"{path.name} cannot be used.", "All its points are at one place, or impossibly far away.",
                          "Export the mesh again and check its scale.")
     scale, metric, note = _metres_per_unit(path, diagonal, known, units)
     mesh = Mesh(((turned - centre) * scale).astype(np.float32), faces)
     mesh, merged = welded(mesh)
+    if not len(mesh.faces):
+        raise InputError(f"{path.name} cannot be used.", "None of its faces has any extent.", "Export the mesh again.")
     back = np.eye(4)
     back[:3, :3], back[:3, 3] = AXES[up].T / scale, AXES[up].T @ centre
     return ObjectModel(path.stem, known, mesh, back.astype(np.float32), metric, (*notes, note, *repairs, *merged))
+
+
+def load_mesh(path: str | Path, units: str | None = None) -> Mesh:
+    """A mesh file as it stands, neither moved nor welded: its vertices in the file's order, in metres.
+
+    Its numbers are taken as metres unless a unit is given; only vertices that no face uses are left out. glTF and
+    STL store a vertex several times where faces meet at a seam, and so it comes out. InputError as load_object().
+    """
+    path = Path(path)
+    _check_option(path, "units", units, (None, *UNITS))
+    vertices, faces, _ = cleaned(path, *read_triangles(path))
+    return Mesh((vertices * UNITS[units or "m"]).astype(np.float32), faces)
 
 
 def cleaned(path: Path, vertices: Array, faces: Array) -> tuple[Array, Array, list[str]]:

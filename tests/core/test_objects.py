@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lexis_core.errors import InputError
 from lexis_core.objects import files
-from lexis_core.objects.load import load_object
+from lexis_core.objects.load import load_mesh, load_object
 from lexis_core.objects.model import decimated, surface_points
 
 ASYMMETRIC = trimesh.transformations.compose_matrix(angles=(0.3, -0.8, 1.1), translate=(3.0, -1.0, 7.0))
@@ -130,6 +130,29 @@ def test_seams_and_soups_are_welded_and_the_surface_is_kept(tmp_path):
     assert len(model.mesh.vertices) == len(sphere.vertices) and len(model.mesh.faces) == len(sphere.faces)
     assert any("merged" in note for note in model.notes)
     assert_same_surface(model, sphere)
+
+
+def test_an_obj_keeps_its_vertices_and_their_order_whatever_else_it_says(tmp_path):
+    mesh = trimesh.creation.icosphere(2, 0.4)
+    faces = "".join(f"usemtl m{i % 3}\nf {a + 1}/{i + 1}/1 {b + 1}/{i + 2}/1 {c + 1}//2\n"
+                    for i, (a, b, c) in enumerate(mesh.faces))
+    seams = "".join(f"vt {i / 400} 0.5\n" for i in range(400)) + "vn 0 0 1\nvn 0 1 0\ng a/b 1/2\n"
+    path = tmp_path / "thing.obj"
+    points = "".join(f"v {x:.9f} {y:.9f} {z:.9f}\n" for x, y, z in mesh.vertices)
+    path.write_text("mtllib no.mtl\n" + points + seams + faces)
+    model = load_object(path, units="m")
+    np.testing.assert_allclose(model.mesh.vertices, mesh.vertices, atol=1e-6)
+    np.testing.assert_array_equal(model.mesh.faces, mesh.faces)
+
+
+def test_a_mesh_can_be_read_where_the_file_has_it(tmp_path):
+    path = written(tmp_path, "thing.ply")
+    mesh = load_mesh(path, units="cm")
+    np.testing.assert_allclose(mesh.vertices, 0.01 * body().vertices, atol=1e-7)
+    np.testing.assert_array_equal(mesh.faces, body().faces)
+    np.testing.assert_allclose(load_mesh(path).vertices, body().vertices, atol=1e-5)
+    with pytest.raises(InputError):
+        load_mesh(tmp_path / "none.ply")
 
 
 def test_strays_and_collapsed_faces_go_and_the_notes_say_so(tmp_path):
@@ -261,6 +284,9 @@ def bad_files():
         "deep.gltf": b"[" * 100_000,
         "photo.glb": b"\x89PNG\r\n\x1a\n" * 9,
         "short.glb": b"glTF\x02\x00\x00\x00",
+        "vast.off": b"OFF\n3 1 0\n0 0 0\n1e101 0 0\n0 1 0\n3 0 1 2\n",
+        "far.off": b"OFF\n3 1 0\n1e101 0 0\n1e101 1 0\n1e101 0 1\n3 0 1 2\n",
+        "line.off": b"OFF\n3 1 0\n0 0 0\n1 0 0\n1 0 0\n3 0 1 2\n",
         "binary.obj": bytes(range(256)) * 40,
         "thing.usdz": b"x",
         "thing": b"x",

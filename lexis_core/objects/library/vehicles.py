@@ -54,8 +54,7 @@ def bicycle(wheel_diameter, wheelbase, saddle_height, tyre, handlebar, handlebar
     r = wheel_diameter / 2
     crank = np.array([0, 0.28, 0])
     rear, front = np.array([0, r, -0.42]), np.array([0, r, wheelbase - 0.42])
-    up, steer = np.array([0, np.sin(np.radians(73)),
-                          -np.cos(np.radians(73))]), np.array([0, np.sin(np.radians(71)), -np.cos(np.radians(71))])
+    up, steer = (np.array([0, np.sin(angle), -np.cos(angle)]) for angle in np.radians([73.0, 71.0]))
     for hub in (rear, front):
         yield from _spoked_wheel(r, tyre / 2, 28, hub)
     saddle = crank + up * (saddle_height - 0.28) / up[1]
