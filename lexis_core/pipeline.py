@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from lexis_core import __version__
 from lexis_core.body import BodyModel, load_body, pose
@@ -63,7 +64,7 @@ def reconstruct(
         seen = observe(image, person_mask, object_mask, box, object_box, focal, networks)
     notes = [*thing.notes, *seen.notes]
     placed = None
-    with clock("body"):
+    with clock("body"), threadpool_limits(1, "blas"):
         if init is None:
             body_state = body_from_landmarks(model, seen)
         else:
@@ -72,7 +73,7 @@ def reconstruct(
             seen = replace(seen, camera=estimate.camera or seen.camera)
         posed = pose(model, body_state)
         surface = Mesh(posed.vertices, model.faces)
-    with clock("object"):
+    with clock("object"), threadpool_limits(1, "blas"):
         place = CATEGORIES[thing.category].place if thing.category in CATEGORIES else ""
         if placed is None and seen.object_mask is not None:
             found = object_from_mask(thing, place, surface, seen, seed)

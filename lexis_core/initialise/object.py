@@ -38,7 +38,7 @@ DEPTH_SPREAD = 0.30             # metres between object and body along the view 
 HEIGHT_SPREAD = 0.07            # the body's height is known to this share, and its depth with it
 SIZE_SPREAD = {True: 0.03, False: 0.12}  # log scale of a mesh whose size is known; of a typical one
 NEAR = 0.03                     # of the photo's longer side: masks this near to one another are taken to touch
-GAP_SPREAD, DEEP_SPREAD = 0.04, 0.02  # metres
+GAP_SPREAD, DEEP_SPREAD = 0.02, 0.02  # metres
 # unknowns: turn about x, y, z (radians), place in the crop (shares of its side), log depth, log scale
 DIFFERENCE = np.array([0.03, 0.03, 0.03, 0.01, 0.01, 0.03, 0.03])
 
