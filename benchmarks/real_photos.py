@@ -124,21 +124,21 @@ def agreement(result: Reconstruction, model: BodyModel | None = None) -> Fit:
 def distance_to_truth(result: Reconstruction, folder: Path) -> Distance:
     """Against Open3DHOI's meshes.
 
-    The two bodies have other topologies. The points both have (nose, ears, heels, toes, fingertips) and the photo
-    shows, and as many spread over the object, are brought together by one similarity. The body's field and contact
-    are carried over to the true body's vertices after a similarity of the body alone.
+    The two bodies have other topologies. The points both have (nose, ears, heels, toes, fingertips), and as many
+    spread over the object, are brought together by one similarity. The body's field and contact are carried over to
+    the true body's vertices after a similarity of the body alone, by those of its points that the photo shows.
     """
     truth, model = read_open3dhoi(folder), load_body()
     body, thing = Mesh(pose(model, result.state.body).vertices, model.faces), result.object_mesh()
     there = truth.body.vertices[list(SMPLX_POINTS)]
     pixel = truth.camera.project(there)
     shown = ((pixel >= 0) & (pixel < [truth.camera.width, truth.camera.height])).all(1)
-    here, there = body.vertices[matching_vertices(model)][shown], there[shown]
+    here = body.vertices[matching_vertices(model)]
     spread = np.linspace(0, len(thing.vertices) - 1, len(here)).astype(int)
     pairs = (np.concatenate([here, thing.vertices[spread]]), np.concatenate([there, truth.object.vertices[spread]]))
     near_body, near_thing = align_pair(body, thing, truth.body, truth.object, pairs)
     field = measure(truth.body, truth.object)
-    alone, _ = align_pair(body, thing, truth.body, truth.object, (here, there))
+    alone, _ = align_pair(body, thing, truth.body, truth.object, (here[shown], there[shown]))
     labels = transfer_labels(result.field.contact()[0], alone, truth.body.vertices)
     scores = contact_scores(labels, field.contact()[0])
     on_truth = transfer_labels(result.field.body, alone, truth.body.vertices)

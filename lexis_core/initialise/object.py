@@ -31,14 +31,14 @@ MARGIN = 1.5                    # the crop's side over the mask's longer side
 FACES = 600                     # of the mesh that is matched
 ROTATIONS = 480                 # spread evenly over all rotations
 YAWS, PITCHES = 24, (-20.0, 0.0, 20.0)  # of the upright ones, degrees
-KEPT, APART = 8, 25.0           # candidates refined, and the degrees between any two of them
-STEPS = 12
-MISFIT = 0.025                  # share of the mask's area that counts as one squared spread
+KEPT, APART, FINALISTS = 16, 20.0, 5  # candidates refined, the degrees between any two of them, those refined finely
+MISFIT = 0.015                  # share of the mask's area that counts as one squared spread
 DEPTH_SPREAD = 0.30             # metres between object and body along the view axis
 HEIGHT_SPREAD = 0.07            # the body's height is known to this share, and its depth with it
 SIZE_SPREAD = {True: 0.03, False: 0.12}  # log scale of a mesh whose size is known; of a typical one
 NEAR = 0.03                     # of the photo's longer side: masks this near to one another are taken to touch
-GAP_SPREAD, DEEP_SPREAD = 0.02, 0.02  # metres
+GAP_SPREAD, DEEP_SPREAD, FLOOR_SPREAD = 0.03, 0.02, 0.10  # metres
+STANDING = ("floor", "seat")    # such things share the floor with the body's feet
 # unknowns: turn about x, y, z (radians), place in the crop (shares of its side), log depth, log scale
 DIFFERENCE = np.array([0.03, 0.03, 0.03, 0.01, 0.01, 0.03, 0.03])
 
@@ -62,9 +62,9 @@ def object_from_mask(model: ObjectModel, place: str, body: Mesh, seen: Observati
     x = match.fitted_to_mask(rotations)
     cost = (match.residuals(rotations, x, COARSE, 1.0) ** 2).sum(1)
     chosen = _diverse(rotations, cost)
-    rotations, x = rotations[chosen], x[chosen]
-    for size, blur in ((COARSE, 2.0), (FINE, 1.5)):
-        rotations, x, cost = _refined(match, rotations, x, size, blur)
+    rotations, x, cost = _refined(match, rotations[chosen], x[chosen], COARSE, 2.0, 8)
+    chosen = np.argsort(cost)[:FINALISTS]
+    rotations, x, cost = _refined(match, rotations[chosen], x[chosen], FINE, 1.5, 14)
     best = np.argmin(cost)
     return ObjectEstimate(match.state(rotations[best], x[best]), match.iou(rotations[best], x[best]))
 
@@ -83,6 +83,7 @@ class _Match:
     size_spread: float
     tilt_spread: float
     touches: bool
+    ground: float | None    # y of the floor where the object stands on it
     body: SignedGrid
 
     @classmethod
@@ -98,7 +99,7 @@ class _Match:
         return cls(small, sample_surface(model.mesh, 400, seed)[0], box, seen.camera, crops,
                    np.log(depth), np.hypot(DEPTH_SPREAD / depth, HEIGHT_SPREAD), SIZE_SPREAD[model.metric],
                    np.radians(TILT_SPREAD.get(place, 60.0)), bool((spread_out & seen.person_mask).any()),
-                   SignedGrid.around(body, seed))
+                   float(body.vertices[:, 1].max()) if place in STANDING else None, SignedGrid.around(body, seed))
 
     def placed(self, x: Array) -> tuple[Array, Array]:
         """(B, 4) -> translation (B, 3) metres and scale (B,)."""
@@ -140,13 +141,14 @@ class _Match:
         return np.concatenate([misfit / np.sqrt(MISFIT * mask.sum()), priors, self._contact(rotations, x)], 1)
 
     def _contact(self, rotations: Array, x: Array) -> Array:
-        """(B, 2): how far the nearest object points hover over the body, and how deep the object's points sit in it."""
+        """(B, 3): how far the nearest points hover over the body, how deep points sit in it, how far from the floor."""
         translation, scale = self.placed(x)
         points = scale[:, None, None] * (self.points @ np.swapaxes(rotations, 1, 2)) + translation[:, None]
         height = self.body.at(points)
         gap = np.partition(np.abs(height), 8, axis=1)[:, :8].mean(1) if self.touches else np.zeros(len(x))
         deep = np.sqrt((np.clip(-height, 0, 0.2) ** 2).mean(1)) * 3
-        return np.stack([np.maximum(gap - 0.01, 0) / GAP_SPREAD, deep / DEEP_SPREAD], -1)
+        floor = points[..., 1].max(1) - self.ground if self.ground is not None else np.zeros(len(x))
+        return np.stack([np.maximum(gap - 0.01, 0) / GAP_SPREAD, deep / DEEP_SPREAD, floor / FLOOR_SPREAD], -1)
 
     def state(self, rotation: Array, x: Array) -> ObjectState:
         translation, scale = self.placed(x[None])
@@ -158,12 +160,13 @@ class _Match:
         return float((drawn & mask & known).sum() / max(((drawn | mask) & known).sum(), 1))
 
 
-def _refined(match: _Match, rotations: Array, x: Array, size: int, blur: float) -> tuple[Array, Array, Array]:
+def _refined(match: _Match, rotations: Array, x: Array, size: int, blur: float, steps: int
+             ) -> tuple[Array, Array, Array]:
     """Levenberg-Marquardt on every hypothesis at once, with central differences; returns the final costs too."""
     value = match.residuals(rotations, x, size, blur)
     cost = (value**2).sum(1)
     damping = np.full(len(x), 1e-2)
-    for _ in range(STEPS):
+    for _ in range(steps):
         jacobian = _jacobian(match, rotations, x, size, blur)
         normal = np.einsum("bim,bjm->bij", jacobian, jacobian)
         slope = np.einsum("bim,bm->bi", jacobian, value)

@@ -87,7 +87,7 @@ def assert_clean(model):
 def test_every_object_is_closed_and_faces_outwards_whatever_its_parameters(name):
     category = CATEGORIES[name]
     model = make(name)
-    assert category.place in PLACES and model.category == name and model.metric
+    assert category.place in PLACES and model.category == name and not model.metric
     assert 500 <= len(model.mesh.faces) <= 16_000
     assert_clean(model)
     rng = np.random.default_rng(len(name))

@@ -33,6 +33,7 @@ def canonical_name(name: str) -> str:
 def make(name: str, **parameters: Any) -> ObjectModel:
     """An object of the library, with its defaults where no parameter is given.
 
+    With all defaults it is a typical one, not the one in the photo: its size does not count as known (metric).
     InputError when there is no such category or parameter, or a value is out of its range.
     """
     category = CATEGORIES.get(canonical_name(name))
@@ -43,7 +44,8 @@ def make(name: str, **parameters: Any) -> ObjectModel:
     centre = (mesh.vertices.min(0) + mesh.vertices.max(0)) / 2
     back = np.eye(4, dtype=np.float32)
     back[:3, 3] = centre
-    return ObjectModel(category.name, category.name, Mesh(mesh.vertices - centre, mesh.faces), back, True, (), parts)
+    return ObjectModel(category.name, category.name, Mesh(mesh.vertices - centre, mesh.faces), back, bool(parameters),
+                       (), parts)
 
 
 def _joined(pieces: list[Part]) -> tuple[Mesh, tuple[tuple[str, int, int], ...]]:

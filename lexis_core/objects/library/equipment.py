@@ -21,7 +21,7 @@ from lexis_core.objects.library.primitives import (
 )
 
 
-@category("hands", height=(1.50, 0.60, 1.80), spread=(0.95, 0.50, 1.30), leg_radius=(0.016, 0.010, 0.028),
+@category("floor", height=(1.50, 0.60, 1.80), spread=(0.95, 0.50, 1.30), leg_radius=(0.016, 0.010, 0.028),
           camera=(True, False), camera_size=(0.16, 0.10, 0.32), column=(0.22, 0.05, 0.40), pan_angle=(0.0, -60.0, 60.0))
 def tripod(height, spread, leg_radius, camera, camera_size, column, pan_angle) -> Iterator[Part]:
     """A photographer's tripod; the camera looks to +z, the pan handle points to -z. Height: the head's plate."""
