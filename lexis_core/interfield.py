@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import igl
 import numpy as np
 
-from .errors import InputError
-from .mesh import Mesh, vertex_areas
+from lexis_core.errors import InputError
+from lexis_core.mesh import Mesh, vertex_areas
 
 Array = np.ndarray
 

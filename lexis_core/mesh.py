@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .errors import InputError
+from lexis_core.errors import InputError
 
 Array = np.ndarray
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from .errors import InputError
-from .geometry import align, rotation_degrees
-from .interfield import InterField, area_weighted_mean, closest, distance
-from .mesh import Mesh, sample_surface
+from lexis_core.errors import InputError
+from lexis_core.geometry import align, rotation_degrees
+from lexis_core.interfield import InterField, area_weighted_mean, closest, distance
+from lexis_core.mesh import Mesh, sample_surface
 
 Array = np.ndarray
 
