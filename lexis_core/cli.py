@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from lexis_core import __version__
 from lexis_core.errors import InputError, LexisError
 
+MINUTE = 1e-6  # the smallest focal length and sigma that are taken; a million is the largest
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0 when it did its work, 2 after an error told in three lines."""
-    options = _parser().parse_args(arguments)
     try:
+        options = _parser().parse_args(arguments)
         options.run(options)
     except LexisError as error:
         print(error, file=sys.stderr)
@@ -28,8 +32,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+class _Parser(argparse.ArgumentParser):
+    """A wrong option is told like every other error; subcommands inherit it."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{self.prog} was not run.", f"{message[:1].upper()}{message[1:].rstrip('.')}.",
+                         f"See {self.prog} --help.")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("lexis", description="From a photo and an object to an editable Blender scene.")
+    parser = _Parser("lexis", description="From a photo and an object to an editable Blender scene.")
     parser.add_argument("--version", action="version", version=f"lexis {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -51,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     solve.add_argument("--body", type=Path, metavar="FILE", help="an SMPL-X file of yours; else the open default body")
     solve.add_argument("--init", type=Path, metavar="FILE", help="another tool's estimate, .npz or Open3DHOI .json")
     solve.add_argument("--device", choices=("auto", "cpu", "cuda", "coreml"), default="auto")
-    solve.add_argument("--seed", type=int, default=0)
+    solve.add_argument("--seed", type=_seed, default=0, metavar="N", help="the same seed gives the same result")
     solve.set_defaults(run=_reconstruct)
 
     field = commands.add_parser("interfield", help="the InterFields of any two meshes that share a frame")
@@ -74,17 +86,27 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _box(text: str) -> tuple[float, ...]:
-    numbers = tuple(float(part) for part in text.split(","))
-    if len(numbers) != 4:
-        raise argparse.ArgumentTypeError("four numbers x0,y0,x1,y1 are needed")
-    return numbers
+    try:
+        x0, y0, x1, y1 = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f'"{text}" is not four numbers x0,y0,x1,y1') from error
+    return x0, y0, x1, y1
 
 
 def _positive(text: str) -> float:
-    number = float(text)
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError("a number above 0 is needed")
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not MINUTE <= number <= 1 / MINUTE:
+        raise argparse.ArgumentTypeError(f'"{text}" is not a number above 0 and up to {1 / MINUTE:,.0f}')
     return number
+
+
+def _seed(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise argparse.ArgumentTypeError(f'"{text}" is not a whole number from 0 up, of at most 18 digits')
+    return int(text)
 
 
 def _demo(options: argparse.Namespace) -> None:
@@ -116,6 +138,9 @@ def _interfield(options: argparse.Namespace) -> None:
     from lexis_core.files import written_whole
     from lexis_core.interfield import measure, summary
     from lexis_core.objects.load import load_mesh
+    if options.out.suffix.lower() != ".npz":
+        raise InputError(f"{options.out} was not written.", "Its name does not end in .npz.", "End it in .npz.")
+    _check_writable(options.out.parent)
     body, thing = (load_mesh(path, units=options.units) for path in (options.body, options.object))
     field = measure(body, thing, options.sigma)
     with written_whole(options.out) as path, open(path, "wb") as file:
@@ -141,14 +166,15 @@ def _doctor(options: argparse.Namespace) -> None:
 
 
 def _check_writable(folder: Path) -> None:
-    """Find out before the work, not after it."""
-    from lexis_core.files import unwritable, written_whole
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"Could not write into {folder}.", "It is a file, not a folder.", "Give another --out.")
+    """Find out before the work, not after it. Nothing is made: what is missing of the folder comes with the results."""
+    from lexis_core.files import unwritable
     try:
-        with written_whole(folder / ".lexis-test"):
+        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        if not there.is_dir():
+            raise InputError(f"Could not write into {folder}.", f"{there} is a file, not a folder.",
+                             "Give another --out.")
+        with tempfile.TemporaryFile(dir=there):
             pass
-        (folder / ".lexis-test").unlink()
     except OSError as error:
         raise unwritable(folder, error) from error
 

@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from lexis_core import __version__
 from lexis_core.body import BodyModel, load_body, pose
+from lexis_core.errors import InputError
 from lexis_core.initialise import body_from_landmarks, object_by_category, object_from_mask, read_estimate
 from lexis_core.interfield import SIGMA, measure
 from lexis_core.mesh import Mesh
@@ -24,6 +25,7 @@ from lexis_core.reconstruction import Reconstruction, encode_photo
 from lexis_core.state import BodyState, State
 
 Array = np.ndarray
+FARTHEST = 1000.0  # metres; a focal length of 18,000 pixels puts people 30 m away
 Progress = Callable[[str, float], None]
 
 
@@ -59,20 +61,25 @@ def reconstruct(
     with clock("load"):
         model = body if isinstance(body, BodyModel) else load_body(body)
         thing = object if isinstance(object, ObjectModel) else load_object(object)
+        estimate = None if init is None else read_estimate(init, thing)
         networks = open_networks(device)
+    notes = [*thing.notes]
+    if estimate is not None and estimate.focal is not None:
+        notes += ["The focal length given was left out: the estimate has its own."] if focal else []
+        focal = estimate.focal[0]
     with clock("observe"):
         seen = observe(image, person_mask, object_mask, box, object_box, focal, networks)
-    notes = [*thing.notes, *seen.notes]
+    notes += seen.notes
     placed = None
     with clock("body"), threadpool_limits(1, "blas"):
-        if init is None:
+        if estimate is None:
             body_state = body_from_landmarks(model, seen)
         else:
-            estimate = read_estimate(init, thing, seen.camera.width, seen.camera.height)
             body_state, placed = _own_shape(estimate.body, model, notes), estimate.object
-            seen = replace(seen, camera=estimate.camera or seen.camera)
+            seen = replace(seen, camera=estimate.camera(seen.camera))
         posed = pose(model, body_state)
         surface = Mesh(posed.vertices, model.faces)
+        _check_in_view("body", surface)
     with clock("object"), threadpool_limits(1, "blas"):
         place = CATEGORIES[thing.category].place if thing.category in CATEGORIES else ""
         if placed is None and seen.object_mask is not None:
@@ -81,15 +88,28 @@ def reconstruct(
             notes.append(f"The object's outline covers {found.iou:.0%} of its mask's (IoU where the photo can tell).")
         elif placed is None:
             placed = object_by_category(thing, place, posed)
-            notes.append("The object's place is a guess from its category: give --object-mask or --object-box.")
+            kind = thing.category.replace("_", " ")
+            usual = f"where a {kind} usually is" if place else "on the floor before the body"
+            notes.append(f"The object's place is a guess, {usual}: give --object-mask or --object-box.")
     with clock("interfield"):
-        field = measure(surface, thing.mesh.moved(placed.rotation, placed.translation, placed.scale), SIGMA)
+        stood = thing.mesh.moved(placed.rotation, placed.translation, placed.scale)
+        _check_in_view("object", stood)
+        field = measure(surface, stood, SIGMA)
     mask = seen.object_mask if seen.object_mask is not None else np.zeros_like(seen.person_mask)
     info = {"version": __version__, "seconds": clock.seconds, "device": networks.landmarks.device, "seed": seed,
             "notes": notes, "start": "own estimate" if init is None else str(init)}
     return Reconstruction(State(body_state, placed), seen.camera, thing, field, model.name, model.digest,
                           encode_photo(seen.image), seen.person_mask, mask,
                           seen.landmarks, seen.landmarks_world, seen.confidence, info)
+
+
+def _check_in_view(name: str, surface: Mesh) -> None:
+    """InputError unless the surface is before the camera, most of it, and all of it within FARTHEST."""
+    depth = surface.vertices[:, 2]
+    if not (np.median(depth) > 0 and np.abs(surface.vertices).max() < FARTHEST):  # NaN is neither
+        raise InputError(f"The {name} would not stand before the camera.",
+                         f"It would be {np.median(depth):.3g} m from it along the view.",
+                         "Check the focal length (--focal, pixels) and the estimate's translations (--init, metres).")
 
 
 def _own_shape(state: BodyState, model: BodyModel, notes: list[str]) -> BodyState:

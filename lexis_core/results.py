@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -15,26 +16,27 @@ from lexis_core.body import load_body, pose
 from lexis_core.draw import BODY_COLOUR, OBJECT_COLOUR, orbit, overlay, ramp
 from lexis_core.errors import RuntimeUnavailable
 from lexis_core.files import written_whole
-from lexis_core.interfield import summary
+from lexis_core.interfield import distance, field_of, summary
 from lexis_core.mesh import Mesh
+from lexis_core.objects.model import decimated
 from lexis_core.reconstruction import SUFFIX, Reconstruction, decode_photo
 
 ORBIT_FRAMES, ORBIT_SIZE, ORBIT_SECONDS = 36, 480, 4.0
+DRAWN_FACES = 50_000  # of the object: more than a picture of this size can show
 
 
 def write_results(result: Reconstruction, body: Path | None, out: Path) -> None:
     """result.lexis.npz, overlay.png, orbit.gif, and scene.blend and scene.glb where bpy is installed."""
     model = load_body(body)
     posed = Mesh(pose(model, result.state.body).vertices, model.faces)
-    meshes = (posed, result.object_mesh())
+    meshes, fields = _drawn(posed, result)
     with _said("result"):
         result.save(out / f"result{SUFFIX}")
     with _said("overlay"):
         picture = overlay(decode_photo(result.photo), meshes, (BODY_COLOUR, OBJECT_COLOUR), result.camera)
         save_picture(picture, out / "overlay.png")
     with _said("orbit"):
-        colours = ramp(result.field.body), ramp(result.field.object)
-        save_turn(orbit(meshes, colours, ORBIT_FRAMES, ORBIT_SIZE), out / "orbit.gif")
+        save_turn(orbit(meshes, [ramp(field) for field in fields], ORBIT_FRAMES, ORBIT_SIZE), out / "orbit.gif")
     written = [f"result{SUFFIX}", "overlay.png", "orbit.gif"]
     if has_blender():
         with _said("blender"):
@@ -43,13 +45,22 @@ def write_results(result: Reconstruction, body: Path | None, out: Path) -> None:
         written += ["scene.blend", "scene.glb"]
     else:
         print('scene.blend was not written: bpy is missing. Run python -m pip install "lexis-blender[blender]".')
-    said = summary(result.field, *meshes)
+    said = summary(result.field, posed, result.object_mesh())
     print(f"device: {result.info['device']}")
     for note in result.info["notes"]:
         print(f"note: {note}")
     print(f"contact area {said.body_contact_area * 1e4:.0f} cm2, nearest {said.minimum_distance * 100:.1f} cm, "
           f"{said.penetration_area_share:.1%} of the body inside the object, at most {said.maximum_depth * 100:.1f} cm")
     print(f"{out}: {', '.join(written)}")
+
+
+def _drawn(posed: Mesh, result: Reconstruction) -> tuple[tuple[Mesh, Mesh], tuple[np.ndarray, np.ndarray]]:
+    """The two surfaces the pictures show, and their fields: a scan of millions of faces is drawn with fewer."""
+    small = decimated(result.object, DRAWN_FACES)
+    if small is result.object:
+        return (posed, result.object_mesh()), (result.field.body, result.field.object)
+    shown = replace(result, object=small).object_mesh()
+    return (posed, shown), (result.field.body, field_of(distance(shown.vertices, posed), result.field.sigma))
 
 
 def save_picture(picture: np.ndarray, path: Path) -> None:

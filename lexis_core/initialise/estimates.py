@@ -2,7 +2,8 @@
 
 The .npz holds betas (10), body_pose (21, 3), rotation (3, 3), translation (3) and, where known, left_hand_pose and
 right_hand_pose (15, 3), jaw (3), expression (10), flat_hand (), object_rotation (3, 3), object_translation (3),
-object_scale (), focal () or (2), center (2): camera space, OpenCV axes, metres, radians, pixels.
+object_scale (), focal () or (2), center (2): camera space, OpenCV axes, metres, radians, pixels. Whatever else is in
+the file is left alone.
 
 Open3DHOI's smplx_parameters.json (its object_mesh.obj is given in the same frame, so the object's pose is the file's
 own) adds cam_trans to both meshes; its camera is weak-perspective: a focal length of 10 to 18 thousand pixels.
@@ -11,8 +12,9 @@ own) adds cam_trans to both meshes; its camera is weak-perspective: a focal leng
 from __future__ import annotations
 
 import json
+import math
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +29,12 @@ from lexis_core.state import BodyState, ObjectState
 Array = np.ndarray
 
 MAX_BYTES = 64 << 20
+MOST = 10.0         # betas and expressions beyond are not shown by a shape key
+MOST_SCALE = 1e4    # object_scale: a mesh in tenths of a millimetre
 REMEDY = "Give a .npz with the arrays docs/reconstruct.md names, or Open3DHOI's smplx_parameters.json."
 _OPTIONAL = {"left_hand_pose": (15, 3), "right_hand_pose": (15, 3), "jaw": (3,), "expression": (10,)}
+_OBJECT = ("object_rotation", "object_translation", "object_scale")
+_KNOWN = {"betas", "body_pose", "rotation", "translation", "flat_hand", "focal", "center", *_OPTIONAL, *_OBJECT}
 _OPEN3DHOI = {"body_pose": ("body_pose", (21, 3)), "lhand_pose": ("left_hand_pose", (15, 3)),
               "rhand_pose": ("right_hand_pose", (15, 3)), "jaw_pose": ("jaw", (3,)), "shape": ("betas", (10,)),
               "expr": ("expression", (10,))}
@@ -36,15 +42,26 @@ _OPEN3DHOI = {"body_pose": ("body_pose", (21, 3)), "lhand_pose": ("left_hand_pos
 
 @dataclass(frozen=True)
 class Estimate:
-    """body in camera space; object and camera where the file knows them, else None."""
+    """What another tool found; None for what its file does not tell.
+
+    body   : in camera space
+    object : where the canonical mesh stands
+    focal  : (fx, fy), pixels
+    center : (cx, cy), pixels; never without a focal length
+    """
 
     body: BodyState
     object: ObjectState | None
-    camera: Camera | None
+    focal: tuple[float, float] | None
+    center: tuple[float, float] | None
+
+    def camera(self, of_photo: Camera) -> Camera:
+        """The photo's camera with what the file knows of it."""
+        return replace(of_photo, focal=self.focal or of_photo.focal, center=self.center or of_photo.center)
 
 
-def read_estimate(path: str | Path, model: ObjectModel, width: int, height: int) -> Estimate:
-    """Another tool's estimate for a photo of width x height pixels. InputError names what is missing or off."""
+def read_estimate(path: str | Path, model: ObjectModel) -> Estimate:
+    """Another tool's estimate of a body and of this object. InputError names what is missing or off."""
     path = Path(path)
     try:
         if path.stat().st_size > MAX_BYTES:
@@ -52,38 +69,48 @@ def read_estimate(path: str | Path, model: ObjectModel, width: int, height: int)
         read = {".json": _open3dhoi, ".npz": _ours}.get(path.suffix.lower())
         if read is None:
             raise ValueError("Its name ends neither in .npz nor in .json.")
-        return read(path, model, width, height)
+        return read(path, model)
     except OSError as error:
-        raise InputError(f"The estimate {path} was not read.", f"The system says: {error.strerror}.", REMEDY) from error
-    except (ValueError, KeyError, TypeError, zipfile.BadZipFile, EOFError, RecursionError) as error:
-        why = f"It lacks {error}." if isinstance(error, KeyError) else str(error)
-        raise InputError(f"The estimate {path} was not read.", why, REMEDY) from error
+        raise InputError(f"The estimate {path} was not read.", f"The system says: {error.strerror or error}.",
+                         REMEDY) from error
+    except KeyError as error:
+        raise InputError(f"The estimate {path} was not read.", f"It lacks {error.args[0]}.", REMEDY) from error
+    except ValueError as error:
+        raise InputError(f"The estimate {path} was not read.", str(error), REMEDY) from error
 
 
-def _ours(path: Path, model: ObjectModel, width: int, height: int) -> Estimate:
-    with zipfile.ZipFile(path) as archive:
-        if sum(member.file_size for member in archive.infolist()) > MAX_BYTES:
-            raise ValueError(f"It unpacks to more than {MAX_BYTES >> 20} MB.")
-    with np.load(path, allow_pickle=False) as file:
-        a = {name: file[name] for name in file.files}
+def _ours(path: Path, model: ObjectModel) -> Estimate:
+    a = _arrays(path)
     optional = {name: _array(a, name, shape) for name, shape in _OPTIONAL.items() if name in a}
     body = BodyState(body_pose=_array(a, "body_pose", (21, 3)), betas=_array(a, "betas", (10,)),
                      rotation=_rotation(a, "rotation"), translation=_array(a, "translation", (3,)),
                      flat_hand=bool(_array(a, "flat_hand", ())) if "flat_hand" in a else False, **optional)
     placed = None
-    if "object_rotation" in a:
+    if any(name in a for name in _OBJECT):
         scale = float(_array(a, "object_scale", ())) if "object_scale" in a else 1.0
-        if scale <= 0:
-            raise ValueError("object_scale must be above 0.")
         placed = ObjectState(_rotation(a, "object_rotation"), _array(a, "object_translation", (3,)), scale)
-    camera = None
-    if "focal" in a:
-        camera = _camera(a["focal"], a.get("center"), width, height)
-    return Estimate(body, placed, camera)
+    return _estimate(body, placed, a, "center")
 
 
-def _open3dhoi(path: Path, model: ObjectModel, width: int, height: int) -> Estimate:
-    a: dict[str, Any] = json.loads(path.read_text("utf-8"))
+def _arrays(path: Path) -> dict[str, Array]:
+    """The arrays we know, by name. ValueError for what is no .npz of plain arrays, or unpacks too large."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+        if size <= MAX_BYTES:
+            with np.load(path, allow_pickle=False) as file:
+                return {name: file[name] for name in file.files if name in _KNOWN}
+    except (ValueError, TypeError, EOFError, RuntimeError, SyntaxError, MemoryError, zipfile.BadZipFile,
+            zipfile.zlib.error) as error:
+        raise ValueError(f"It is damaged, or not a .npz of plain arrays ({error}).") from error
+    raise ValueError(f"It unpacks to more than {MAX_BYTES >> 20} MB.")
+
+
+def _open3dhoi(path: Path, model: ObjectModel) -> Estimate:
+    try:
+        a: Any = json.loads(path.read_text("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"It is not json ({error}).") from error
     if not isinstance(a, dict):
         raise ValueError("The json is not an object with named values.")
     parts = {ours: _array(a, theirs, shape) for theirs, (ours, shape) in _OPEN3DHOI.items()}
@@ -92,18 +119,51 @@ def _open3dhoi(path: Path, model: ObjectModel, width: int, height: int) -> Estim
     linear, offset = model.file_from_canonical[:3, :3], model.file_from_canonical[:3, 3]
     scale = float(np.cbrt(np.linalg.det(linear)))
     placed = ObjectState((linear / scale).astype(np.float32), offset + move, scale)
-    body = BodyState(**parts, rotation=turn, translation=move)
-    return Estimate(body, placed, _camera(a["focal"], a.get("princpt"), width, height))
+    if "focal" not in a:
+        raise KeyError("focal")
+    return _estimate(BodyState(**parts, rotation=turn, translation=move), placed, a, "princpt")
+
+
+def _estimate(body: BodyState, placed: ObjectState | None, a: dict[str, Any], center: str) -> Estimate:
+    """The ranges, and the camera."""
+    if max(np.abs(body.betas).max(), np.abs(body.expression).max()) > MOST:
+        raise ValueError(f"A beta or expression is beyond {MOST:g}; they are usually within 5.")
+    if placed is not None and not 1 / MOST_SCALE < placed.scale < MOST_SCALE:
+        raise ValueError(f"object_scale is not between {1 / MOST_SCALE:g} and {MOST_SCALE:g}.")
+    if center in a and "focal" not in a:
+        raise KeyError(f"focal, without which {center} means nothing")
+    return Estimate(body, placed, _pixels(a, "focal"), _pixels(a, center))
+
+
+def _pixels(a: dict[str, Any], name: str) -> tuple[float, float] | None:
+    """Two numbers of pixels, or one focal length for both axes; None where there is none."""
+    if name not in a:
+        return None
+    if name == "focal" and _numbers(a, name).size == 1:
+        a = {name: [_numbers(a, name)] * 2}
+    x, y = _array(a, name, (2,)).tolist()
+    if name == "focal" and min(x, y) <= 0:
+        raise ValueError("focal must be above 0.")
+    return x, y
 
 
 def _array(a: dict[str, Any], name: str, shape: tuple[int, ...]) -> Array:
     """A named value, wrapped in more lists or not, as float32 of the shape."""
-    value = np.asarray(a[name], np.float64)
-    if value.size != int(np.prod(shape)):
-        raise ValueError(f"{name} holds {value.size} numbers; {int(np.prod(shape))} are needed.")
-    if not np.isfinite(value).all():
-        raise ValueError(f"{name} holds NaN or infinity.")
+    value = _numbers(a, name)
+    if value.size != math.prod(shape):
+        raise ValueError(f"{name} holds {value.size} numbers; {math.prod(shape)} are needed.")
     return value.reshape(shape).astype(np.float32)
+
+
+def _numbers(a: dict[str, Any], name: str) -> Array:
+    """A named value as float64, whatever its shape, within what float32 can hold."""
+    try:
+        value = np.asarray(a[name], np.float64)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ValueError(f"{name} is not made of numbers.") from error
+    if not (np.abs(value) < np.finfo(np.float32).max).all():
+        raise ValueError(f"{name} holds NaN, infinity or a number far too large.")
+    return value
 
 
 def _rotation(a: dict[str, Any], name: str) -> Array:
@@ -112,11 +172,3 @@ def _rotation(a: dict[str, Any], name: str) -> Array:
     if np.abs(nearest - matrix).max() > 1e-2:
         raise ValueError(f"{name} is not a rotation.")
     return nearest.astype(np.float32)
-
-
-def _camera(focal: Any, center: Any, width: int, height: int) -> Camera:
-    f = np.broadcast_to(np.asarray(focal, np.float64).ravel(), 2)
-    c = np.array([width / 2, height / 2]) if center is None else np.asarray(center, np.float64).ravel()
-    if c.shape != (2,) or not np.isfinite([*f, *c]).all() or f.min() <= 0:
-        raise ValueError("focal and the principal point must be numbers of pixels, focal above 0.")
-    return Camera(width, height, (float(f[0]), float(f[1])), (float(c[0]), float(c[1])))

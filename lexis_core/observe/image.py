@@ -103,7 +103,7 @@ def _decode(file, label: str, smallest: int) -> tuple[Image.Image, Photo]:
     except InputError:
         raise
     except Image.DecompressionBombError as error:
-        raise _too_large(label, str(error)) from error
+        raise _too_large(label, str(error).rstrip(".")) from error
     except Image.UnidentifiedImageError as error:
         size = file.seek(0, os.SEEK_END)
         why = "The file is empty." if size == 0 else "It is not an image, or of a kind LEXIS does not read."
