@@ -74,7 +74,7 @@ def measure(body: Mesh, object: Mesh, sigma: float = SIGMA) -> InterField:
     """The InterField of two meshes in one frame, exact at every vertex, stray vertices included.
 
     sigma : metres, the fall-off
-    Raises InputError when a mesh has no faces or sigma is not a positive number.
+    Raises InputError when a mesh has no faces or is not finite, or sigma is not a positive number.
     """
     _check_sigma(sigma)
     body_surface, object_surface = _surface(body), _surface(object)
@@ -189,6 +189,12 @@ def _surface(mesh: Mesh) -> _Surface:
             "Nothing can be measured against this mesh.",
             "It has no faces: a point cloud has no surface.",
             "Give a mesh with triangles.",
+        )
+    if not np.isfinite(mesh.vertices).all():  # libigl's tree would never end and bring the process down
+        raise InputError(
+            "Nothing can be measured against this mesh.",
+            "Some of its coordinates are not numbers (NaN or infinite).",
+            "Clean the mesh, or check where it was moved to.",
         )
     faces = np.asarray(mesh.faces, np.int64)
     start = faces.argmin(1)[:, None]
