@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,12 @@ def load_body(path: str | Path | None = None) -> BodyModel:
     if "lexis_body" in arrays:
         return _own(_Checked(path, arrays), digest, source)
     return _smplx(_Checked(path, arrays), digest, source)
+
+
+@lru_cache(maxsize=1)
+def default_body() -> BodyModel:
+    """The open default, read once a process. Its arrays are shared: do not write into them."""
+    return load_body()
 
 
 def _read(path: Path) -> bytes:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from lexis_core.body import load_body, rest_joints
+from lexis_core.body import default_body, rest_joints
 from lexis_core.camera import Camera
 from lexis_core.errors import InputError
 from lexis_core.files import written_whole
@@ -104,7 +104,7 @@ class Interactions:
         """Body and object of interaction i in camera space, for the default body."""
         world = self.world_state(i)
         turn, shift = rotation_from_axis_angle(self.camera_rotation[i]), self.camera_translation[i]
-        pelvis = rest_joints(load_body(None), self.betas[i], np.zeros(10, np.float32))[0]
+        pelvis = rest_joints(default_body(), self.betas[i], np.zeros(10, np.float32))[0]
         body = replace(world.body, rotation=turn @ world.body.rotation,
                        translation=turn @ (pelvis + world.body.translation) + shift - pelvis)
         placed = ObjectState(turn @ world.object.rotation, turn @ world.object.translation + shift)
