@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -29,6 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # the reader of our output has gone, as head does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     return 0
 
 
@@ -46,36 +50,40 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     demo = commands.add_parser("demo", help="reconstruct the example photo: a man and his camera's tripod")
-    demo.add_argument("--out", type=Path, default=Path("lexis-demo"), metavar="DIR")
+    demo.add_argument("--out", type=Path, default=Path("lexis-demo"), metavar="DIR", help="default: ./lexis-demo")
     demo.set_defaults(run=_demo)
 
     solve = commands.add_parser("reconstruct", help="pose a body and an object as a photo shows them")
-    solve.add_argument("image", type=Path)
+    solve.add_argument("image", type=Path, metavar="IMAGE", help="the photo")
     solve.add_argument("--object", required=True, metavar="MESH|NAME", help="a mesh file, or a name of the library")
-    solve.add_argument("--out", type=Path, required=True, metavar="DIR")
+    solve.add_argument("--out", type=Path, required=True, metavar="DIR", help="made when it is missing")
     solve.add_argument("--person-mask", type=Path, metavar="FILE", help="white where the person is seen")
-    solve.add_argument("--object-mask", type=Path, metavar="FILE", help="white where the object is seen")
+    solve.add_argument("--object-mask", type=Path, metavar="FILE",
+                       help="white where the object is seen; without it and a box its place is guessed, and said")
     solve.add_argument("--box", type=_box, metavar="x0,y0,x1,y1", help="around the person, pixels")
     solve.add_argument("--object-box", type=_box, metavar="x0,y0,x1,y1", help="around the object, pixels")
-    solve.add_argument("--focal", type=_positive, metavar="F", help="focal length, pixels")
-    solve.add_argument("--units", choices=("m", "cm", "mm", "in", "ft"), help="of the mesh file; else guessed and said")
+    solve.add_argument("--focal", type=_positive, metavar="F",
+                       help="focal length, pixels; else the photo's EXIF, else assumed, and said")
+    solve.add_argument("--units", choices=("m", "cm", "mm", "in", "ft"),
+                       help="of the mesh file; else guessed, and said")
     solve.add_argument("--up", choices=("y", "z"), default="y", help="the mesh file's upward axis")
     solve.add_argument("--body", type=Path, metavar="FILE", help="an SMPL-X file of yours; else the open default body")
     solve.add_argument("--init", type=Path, metavar="FILE", help="another tool's estimate, .npz or Open3DHOI .json")
-    solve.add_argument("--device", choices=("auto", "cpu", "cuda", "coreml"), default="auto")
+    solve.add_argument("--device", choices=("auto", "cpu", "cuda", "coreml"), default="auto",
+                       help="where the networks run (default: CUDA where it works, else the CPU)")
     solve.add_argument("--seed", type=_seed, default=0, metavar="N", help="the same seed gives the same result")
     solve.set_defaults(run=_reconstruct)
 
     field = commands.add_parser("interfield", help="the InterFields of any two meshes that share a frame")
-    field.add_argument("body", type=Path)
-    field.add_argument("object", type=Path)
+    field.add_argument("body", type=Path, metavar="BODY", help="a mesh file")
+    field.add_argument("object", type=Path, metavar="OBJECT", help="a mesh file")
     field.add_argument("--sigma", type=_positive, default=0.1, metavar="M", help="metres (default 0.1)")
     field.add_argument("--units", choices=("m", "cm", "mm", "in", "ft"), default="m", help="of both files (default m)")
     field.add_argument("--out", type=Path, required=True, metavar="F.npz")
     field.set_defaults(run=_interfield)
 
     load = commands.add_parser("import", help="make a .blend of a result")
-    load.add_argument("result", type=Path)
+    load.add_argument("result", type=Path, metavar="RESULT.lexis.npz")
     load.add_argument("--out", type=Path, required=True, metavar="F.blend")
     load.add_argument("--body", type=Path, metavar="FILE", help="the SMPL-X file the result was made with")
     load.set_defaults(run=_import)
@@ -156,7 +164,9 @@ def _interfield(options: argparse.Namespace) -> None:
 def _import(options: argparse.Namespace) -> None:
     from lexis_core.reconstruction import load
     from lexis_core.results import blender
-    blender().save_blend(load(options.result), options.out, body=options.body)
+    _check_writable(options.out.parent)
+    result = load(options.result)
+    blender().save_blend(result, options.out, body=options.body)
     print(options.out)
 
 

@@ -10,7 +10,7 @@ from lexis_core import __version__
 from lexis_core.errors import LexisError
 
 PACKAGES = ("numpy", "scipy", "libigl", "onnxruntime", "onnxruntime-gpu", "pillow", "opencv-python-headless", "trimesh",
-            "fast-simplification", "bpy", "torch", "smplx")
+            "fast-simplification", "threadpoolctl", "bpy", "torch", "smplx")
 OPTIONAL = {"onnxruntime-gpu": "CUDA", "bpy": "writing .blend and .glb", "torch": "training",
             "smplx": "parity with the licensed package"}
 
@@ -36,6 +36,8 @@ def _said(name: str, tell: Callable[[], str]) -> str:
         return f"{name:<24}{tell()}"
     except LexisError as error:
         return f"{name:<24}PROBLEM: {error.what} {error.why} {error.remedy}"
+    except ImportError as error:
+        return f"{name:<24}PROBLEM: {error}."
 
 
 def _providers() -> str:

@@ -13,6 +13,7 @@ Array = np.ndarray
 
 UP = np.array([0.0, -1.0, 0.0])  # of a level camera
 REACH = 0.6                      # metres, from the body to a thing that stands before it
+HEAD = 0.3                       # metres, from the head's joint to beyond its top
 _J = {name: index for index, name in enumerate(JOINTS)}
 
 
@@ -20,7 +21,7 @@ def object_by_category(model: ObjectModel, place: str, body: PosedBody) -> Objec
     """A guess, upright and facing as the body does. `place` is the library's word for how it is used, "" when unknown.
 
     hand, hands: in the right hand, between the hands. seat: on the floor, under the pelvis. feet: under the soles.
-    back: against the back. Everything else: on the floor before the body.
+    back: against the back. head: on its top. Everything else: on the floor before the body.
     """
     joints = body.joints.astype(np.float64)
     front = body.transforms[0, :3, :3] @ np.array([0.0, 0.0, 1.0])
@@ -47,6 +48,9 @@ def object_by_category(model: ObjectModel, place: str, body: PosedBody) -> Objec
         centre = resting((joints[_J["left_foot"]] + joints[_J["right_foot"]]) / 2, soles - 2 * half[1])
     elif place == "back":
         centre = joints[_J["spine2"]] - front * (half[2] + 0.12)
+    elif place == "head":
+        near = np.linalg.norm(body.vertices - joints[_J["head"]], axis=1) < HEAD
+        centre = resting(joints[_J["head"]], float((body.vertices[near] @ UP).max()))
     else:
         centre = resting(pelvis + front * (REACH + half[2]), soles)
     return ObjectState(rotation.astype(np.float32), centre.astype(np.float32))

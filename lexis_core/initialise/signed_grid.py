@@ -8,6 +8,7 @@ import numpy as np
 from scipy.ndimage import map_coordinates
 from scipy.spatial import cKDTree
 
+from lexis_core.interfield import inside
 from lexis_core.mesh import Mesh, sample_surface
 
 Array = np.ndarray
@@ -26,17 +27,14 @@ class SignedGrid:
 
     @classmethod
     def around(cls, body: Mesh, seed: int) -> SignedGrid:
-        """Sampled every CELL metres; the sign is the nearest surface point's side."""
-        surface, face = sample_surface(body, POINTS, seed)
-        a, b, c = (body.vertices[body.faces[face, k]] for k in range(3))
-        normal = np.cross(b - a, c - a)
-        normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
+        """Sampled every CELL metres, by surface points that are dense enough for such cells."""
+        surface, _ = sample_surface(body, POINTS, seed)
         low, high = body.vertices.min(0) - BORDER, body.vertices.max(0) + BORDER
         axes = [np.arange(lo, hi + CELL, CELL) for lo, hi in zip(low, high, strict=True)]
         at = np.stack(np.meshgrid(*axes, indexing="ij"), -1)
-        away, nearest = cKDTree(surface).query(at)
-        side = ((at - surface[nearest]) * normal[nearest]).sum(-1)
-        return cls(low.astype(np.float64), np.where(side < 0, -away, away).astype(np.float32))
+        away, _ = cKDTree(surface).query(at)
+        within = inside(at.reshape(-1, 3), body).reshape(away.shape)
+        return cls(low.astype(np.float64), np.where(within, -away, away).astype(np.float32))
 
     def at(self, points: Array) -> Array:
         """(..., 3) metres -> (...,) metres; beyond the grid the way to it is added."""
