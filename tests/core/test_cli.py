@@ -23,8 +23,9 @@ from shapes import ball, box
 
 from lexis_core import doctor, results
 from lexis_core.body import load_body, pose
-from lexis_core.cli import main
+from lexis_core.cli import _parser, main
 from lexis_core.geometry import rotation_from_axis_angle
+from lexis_core.initialise import estimates
 from lexis_core.interfield import measure
 from lexis_core.mesh import Mesh
 from lexis_core.objects.library import make
@@ -38,6 +39,7 @@ sys.path.insert(0, str(ROOT / "tests" / "data"))
 
 from synthetic_smplx import smplx_like  # noqa: E402
 
+GUIDE = ROOT / "docs" / "reconstruct.md"
 has_bpy = importlib.util.find_spec("bpy") is not None
 
 
@@ -47,6 +49,13 @@ def lexis(command: str, **names) -> tuple[int, str, str]:
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = main([part.format(photo=PHOTO, tripod=TRIPOD, **names) for part in command.split()])
     return code, out.getvalue(), err.getvalue()
+
+
+def all_parsers() -> list:
+    """The program's parser and its commands'."""
+    parser = _parser()
+    commands = next(action.choices for action in parser._actions if isinstance(action.choices, dict))
+    return [parser, *commands.values()]
 
 
 @pytest.fixture(autouse=True)
@@ -316,10 +325,21 @@ def test_an_estimate_from_elsewhere_is_taken_as_it_is(tmp_path):
     assert result.info["start"] == str(tmp_path / "start.npz")
 
 
-def test_an_estimate_without_an_object_leaves_it_to_us(tmp_path):
-    np.savez(tmp_path / "start.npz", **estimate())
-    code, printed, _ = lexis(f"{SOLVE} --init {{start}}", start=tmp_path / "start.npz", out=tmp_path / "o")
+def test_the_guides_example_runs_and_leaves_the_object_to_us(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    exec(re.search(r"```python\n(.*?)```", GUIDE.read_text("utf-8"), re.S)[1])
+    code, printed, _ = lexis(f"{SOLVE} --init start.npz", out="scene")
     assert code == 0 and "guess" in printed and "--focal sets it" in printed
+    assert_allclose(load(tmp_path / "scene" / "result.lexis.npz").state.body.translation, [0, 0.9, 3], atol=1e-6)
+
+
+def test_the_guide_names_every_command_option_and_array():
+    text = GUIDE.read_text("utf-8")
+    words = {option for option in re.findall(r"--[a-z-]+", "".join(
+        parser.format_help() for parser in all_parsers())) if option not in ("--help", "--version")}
+    assert len(words) > 10
+    for word in words | set(estimates._KNOWN) | {"lexis demo", "lexis import", "lexis interfield", "lexis doctor"}:
+        assert re.search(rf"{word}\b", text), word
 
 
 def test_open3dhoi_puts_the_mesh_where_its_file_has_it(tmp_path):
