@@ -28,7 +28,7 @@ TILT_SPREAD = {"floor": 15.0, "seat": 15.0, "feet": 40.0, "back": 40.0, "hands":
 
 COARSE, FINE = 64, 128          # pixels along the crop
 MARGIN = 1.5                    # the crop's side over the mask's longer side
-FACES = 600                     # of the mesh that is matched
+FACES = 1200                    # of the mesh that is matched
 ROTATIONS = 480                 # spread evenly over all rotations
 YAWS, PITCHES = 24, (-20.0, 0.0, 20.0)  # of the upright ones, degrees
 KEPT, APART, FINALISTS = 16, 20.0, 5  # candidates refined, the degrees between any two of them, those refined finely
