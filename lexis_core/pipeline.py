@@ -15,6 +15,7 @@ from lexis_core import __version__
 from lexis_core.body import BodyModel, load_body, pose
 from lexis_core.errors import InputError
 from lexis_core.initialise import body_from_landmarks, object_by_category, object_from_mask, read_estimate
+from lexis_core.initialise.crop import reduced
 from lexis_core.interfield import SIGMA, measure
 from lexis_core.mesh import Mesh
 from lexis_core.objects.library import CATEGORIES
@@ -26,6 +27,7 @@ from lexis_core.state import BodyState, State
 
 Array = np.ndarray
 FARTHEST = 1000.0  # metres; a focal length of 18,000 pixels puts people 30 m away
+SOLVED_SIDE = 1024  # pixels; the solvers look at crops of a hundred
 Progress = Callable[[str, float], None]
 
 
@@ -73,7 +75,7 @@ def reconstruct(
     placed = None
     with clock("body"), threadpool_limits(1, "blas"):
         if estimate is None:
-            body_state = body_from_landmarks(model, seen)
+            body_state = body_from_landmarks(model, reduced(seen, SOLVED_SIDE))
         else:
             body_state, placed = _own_shape(estimate.body, model, notes), estimate.object
             seen = replace(seen, camera=estimate.camera(seen.camera))
@@ -83,7 +85,7 @@ def reconstruct(
     with clock("object"), threadpool_limits(1, "blas"):
         place = CATEGORIES[thing.category].place if thing.category in CATEGORIES else ""
         if placed is None and seen.object_mask is not None:
-            found = object_from_mask(thing, place, surface, seen, seed)
+            found = object_from_mask(thing, place, surface, reduced(seen, SOLVED_SIDE), seed)
             placed = found.state
             notes.append(f"The object's outline covers {found.iou:.0%} of its mask's (IoU where the photo can tell).")
         elif placed is None:

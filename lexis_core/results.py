@@ -16,12 +16,14 @@ from lexis_core.body import load_body, pose
 from lexis_core.draw import BODY_COLOUR, OBJECT_COLOUR, orbit, overlay, ramp
 from lexis_core.errors import RuntimeUnavailable
 from lexis_core.files import written_whole
+from lexis_core.initialise.crop import reduced
 from lexis_core.interfield import distance, field_of, summary
 from lexis_core.mesh import Mesh
 from lexis_core.objects.model import decimated
-from lexis_core.reconstruction import SUFFIX, Reconstruction, decode_photo
+from lexis_core.reconstruction import SUFFIX, Reconstruction
 
 ORBIT_FRAMES, ORBIT_SIZE, ORBIT_SECONDS = 36, 480, 4.0
+OVERLAY_SIDE = 1280   # pixels; drawing at a phone's twelve million takes a minute and 4 GB
 DRAWN_FACES = 50_000  # of the object: more than a picture of this size can show
 
 
@@ -33,8 +35,8 @@ def write_results(result: Reconstruction, body: Path | None, out: Path) -> None:
     with _said("result"):
         result.save(out / f"result{SUFFIX}")
     with _said("overlay"):
-        picture = overlay(decode_photo(result.photo), meshes, (BODY_COLOUR, OBJECT_COLOUR), result.camera)
-        save_picture(picture, out / "overlay.png")
+        seen = reduced(result.observation(), OVERLAY_SIDE)
+        save_picture(overlay(seen.image, meshes, (BODY_COLOUR, OBJECT_COLOUR), seen.camera), out / "overlay.png")
     with _said("orbit"):
         save_turn(orbit(meshes, [ramp(field) for field in fields], ORBIT_FRAMES, ORBIT_SIZE), out / "orbit.gif")
     written = [f"result{SUFFIX}", "overlay.png", "orbit.gif"]

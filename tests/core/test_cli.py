@@ -298,10 +298,14 @@ def test_a_box_around_the_object_does_instead_of_a_mask(tmp_path):
 
 
 def test_without_a_mask_the_place_is_a_guess_and_said(tmp_path):
-    code, printed, _ = lexis("reconstruct {photo} --object chair --out {out}", out=tmp_path)
+    with Image.open(PHOTO) as photo:
+        photo.resize((1800, 1800)).save(tmp_path / "large.jpg")
+    code, printed, _ = lexis("reconstruct {out}/large.jpg --object chair --out {out}", out=tmp_path)
     result = load(tmp_path / "result.lexis.npz")
     assert code == 0 and re.search("note: .*guess.*chair.*--object-mask", printed) and not result.object_mask.any()
-    assert result.state.object.translation[2] > 1
+    assert result.state.object.translation[2] > 1 and result.person_mask.shape == (1800, 1800)
+    with Image.open(tmp_path / "overlay.png") as overlay:  # a large photo is not drawn at its full size
+        assert overlay.size == (1280, 1280)
 
 
 def test_an_estimate_from_elsewhere_is_taken_as_it_is(tmp_path):

@@ -19,7 +19,7 @@ from lexis_core.camera import Camera
 from lexis_core.errors import InputError
 from lexis_core.geometry import rotation_degrees, rotation_from_axis_angle
 from lexis_core.initialise import body_from_landmarks, joint_limits, object_by_category, object_from_mask, read_estimate
-from lexis_core.initialise.crop import cropped_mask, square_around
+from lexis_core.initialise.crop import cropped_mask, reduced, square_around
 from lexis_core.initialise.landmark_points import LEFT_HIP, RIGHT_HIP, landmark_points
 from lexis_core.initialise.signed_grid import SignedGrid
 from lexis_core.mesh import Mesh
@@ -355,6 +355,20 @@ def test_a_crop_of_a_mask_holds_its_share_of_the_photo():
     small = cropped_mask(mask, (x0, y0, x1, y1), 50)
     assert small.shape == (50, 50) and small.sum() * (150 / 50) ** 2 == pytest.approx(5000, rel=0.05)
     assert small[:, 35:].max() == 0  # beyond the photo's edge there is nothing
+
+
+def test_a_large_photo_is_solved_at_a_smaller_size_and_means_the_same(model):
+    large = Camera(4000, 3000, (3900.0, 3950.0), (2010.0, 1490.0))
+    state = stood(model, **POSES["standing"])
+    mask = np.zeros((3000, 4000), bool)
+    mask[1500:1503, 2000:2002] = True
+    seen = replace(seen_perfectly(model, state, large), object_mask=mask)
+    small = reduced(seen, 800)
+    assert small.image.shape == (600, 800, 3) and small.person_mask.shape == small.object_mask.shape == (600, 800)
+    assert small.object_mask.any()  # however small
+    assert overlap(small.person_mask, outline(surface(model, state), small.camera)) > 0.97
+    assert_allclose(small.camera.lift(small.landmarks, np.ones(39)), large.lift(seen.landmarks, np.ones(39)), atol=1e-6)
+    assert reduced(small, 800) is small
 
 
 def written(path: Path, **changes) -> Path:
