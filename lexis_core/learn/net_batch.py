@@ -1,0 +1,106 @@
+"""Batches for LEXIS-Net: interactions on the device, as they are or varied for training."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lexis_core.interfield import SIGMA
+from lexis_core.learn.kinematics import mirrored, rotation_from_sixd, sixd_from_rotation
+from lexis_core.learn.net_data import NetData
+
+
+class Tensors:
+    """NetData on a device."""
+
+    def __init__(self, data: NetData, device: str):
+        def put(array):
+            return torch.from_numpy(array).to(device)
+
+        self.theta, self.action, self.instance = put(data.theta), put(data.action), put(data.instance)
+        self.body_rest, self.object_points = put(data.body_rest), put(data.object_points)
+        self.body_distance, self.object_distance = put(data.body_distance), put(data.object_distance)
+
+    def __len__(self) -> int:
+        return len(self.theta)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B interactions.
+
+    theta                          : (B, 21, 6)
+    action                         : (B,) int64
+    shape_points                   : (B, S, 3) metres, canonical, what the object encoder sees
+    body_points, object_points     : (B, P, 3), (B, Q, 3) metres, where the fields are known
+    body_distance, object_distance : (B, P), (B, Q) metres
+    """
+
+    theta: Tensor
+    action: Tensor
+    shape_points: Tensor
+    body_points: Tensor
+    object_points: Tensor
+    body_distance: Tensor
+    object_distance: Tensor
+
+    @property
+    def body(self) -> Tensor:
+        """The body's InterField (B, P)."""
+        return field_of(self.body_distance)
+
+    @property
+    def object(self) -> Tensor:
+        """The object's InterField (B, Q)."""
+        return field_of(self.object_distance)
+
+
+def batch_of(data: Tensors, rows: Tensor) -> Batch:
+    """These interactions as they are, with all their points."""
+    points = data.object_points[data.instance[rows]].float()
+    return Batch(data.theta[rows], data.action[rows], points, data.body_rest.expand(len(rows), -1, -1), points,
+                 data.body_distance[rows].float(), data.object_distance[rows].float())
+
+
+def varied(batch: Batch, *, shape_points: int, field_points: int, mirror: float, turned: float, action_dropped: float,
+           unknown_action: int) -> Batch:
+    """The batch as training sees it, by torch's random numbers.
+
+    shape_points, field_points : how many points are kept, the same ones throughout the batch
+    mirror, turned             : share seen in a mirror; share whose canonical frame is turned about y by any angle
+    action_dropped             : share whose action becomes unknown_action
+    """
+    count, device = len(batch.theta), batch.theta.device
+
+    def chance(share: float) -> Tensor:
+        return torch.rand(count, device=device) < share
+
+    def some(points: Tensor, wanted: int) -> Tensor:
+        return torch.randperm(points.shape[1], device=device)[:wanted]
+
+    flip = chance(mirror)
+    sign = torch.ones(count, 1, 3, device=device)
+    sign[:, 0, 0] -= 2 * flip
+    theta = batch.theta.clone()
+    theta[flip] = sixd_from_rotation(mirrored(rotation_from_sixd(theta[flip])))
+    turn = about_y(2 * math.pi * torch.rand(count, device=device) * chance(turned))
+    shape, body, object = (some(batch.shape_points, shape_points), some(batch.body_points, field_points),
+                           some(batch.object_points, field_points))
+    return Batch(theta, torch.where(chance(action_dropped), unknown_action, batch.action),
+                 batch.shape_points[:, shape] * sign @ turn, batch.body_points[:, body] * sign,
+                 batch.object_points[:, object] * sign @ turn, batch.body_distance[:, body],
+                 batch.object_distance[:, object])
+
+
+def about_y(angle: Tensor) -> Tensor:
+    """(B,) radians -> (B, 3, 3) rotations about y."""
+    cosine, sine, zero, one = angle.cos(), angle.sin(), torch.zeros_like(angle), torch.ones_like(angle)
+    return torch.stack([cosine, zero, sine, zero, one, zero, -sine, zero, cosine], -1).reshape(-1, 3, 3)
+
+
+def field_of(distance: Tensor) -> Tensor:
+    """Metres -> InterField at the usual sigma."""
+    return torch.exp(-0.5 * (distance / SIGMA).square())

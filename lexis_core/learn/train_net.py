@@ -1,0 +1,215 @@
+"""Train LEXIS-Net, from the settings below to a report: python -m lexis_core.learn.train_net --states FILE --out FOLDER
+
+Killed, it goes on from its last checkpoint when started again with the same settings; what is random in a step follows
+from the seed and the step alone. FOLDER gets last.pt, best.pt (by validation), log.csv, curves.png and report.json.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from lexis_core.errors import InputError
+from lexis_core.interfield import SIGMA
+from lexis_core.learn import checkpoint
+from lexis_core.learn.kinematics import joint_positions, rotation_from_sixd, skeleton
+from lexis_core.learn.net import KIND, SIZES, Decoded, LexisNet, NetParams, load_net
+from lexis_core.learn.net_batch import Batch, Tensors, batch_of, varied
+from lexis_core.learn.net_data import net_data
+from lexis_core.learn.net_report import by_action, curves, measure, summary
+from lexis_core.learn.settings import from_command_line
+from lexis_core.synthetic.states import ACTION_NAMES, SPLITS
+
+MAY_CHANGE = {"out", "steps", "processes", "threads", "device", "validate_every", "save_every"}  # when a run goes on
+
+
+@dataclass(frozen=True)
+class Settings:
+    states: str                 # a states file of lexis_core.synthetic
+    out: str = "runs/lexis-net"
+    size: str = "small"         # or base
+    quantiser: bool = True      # --no-quantiser: the ablation without the discrete bottleneck
+    object: bool = True         # --no-object: the ablation without f_o
+    steps: int = 30_000
+    batch: int = 64
+    learning_rate: float = 1e-3
+    warm_up: int = 300          # steps of rising learning rate
+    weight_decay: float = 0.01
+    clip: float = 1.0           # of the gradient's norm
+    free_steps: int = 1000      # first steps without the codebook: it starts on tokens that already mean something
+    shape_points: int = 256     # of 1024, another choice each step: f_o learns not to depend on them
+    field_points: int = 256     # of each surface, another choice each step
+    mirror: float = 0.5         # share of samples seen in a mirror
+    turned: float = 0.25        # share of samples whose object's canonical frame is turned about y: files have theirs
+    action_dropped: float = 0.3
+    field_weight: float = 5.0
+    distance_weight: float = 0.5    # on metres, up to half a metre
+    joint_weight: float = 5.0       # on metres
+    rotation_weight: float = 1.0
+    commitment: float = 0.25
+    validate_every: int = 1000
+    validation_rows: int = 1000 # at most; the report at the end takes all
+    save_every: int = 250
+    seed: int = 0
+    processes: int = 2          # that measure InterFields the first time
+    threads: int = 0            # of torch; 0: its own choice
+    bfloat16: bool = True       # --no-bfloat16 for a CPU without instructions for it
+    device: str = "auto"        # cuda where there is one
+
+
+def near_distance(field: Tensor) -> Tensor:
+    """InterField -> metres up to half a metre, its gradient finite at touch."""
+    return SIGMA * (-2 * field.clamp(3.7e-6, 1).log() + 1e-4).sqrt()
+
+
+def field_loss(field: Tensor, truth: Tensor) -> Tensor:
+    """Mean absolute error, and cross entropy to leave the field of zeros, which is the median of most points."""
+    safe = field.clamp(1e-6, 1 - 1e-6)
+    entropy = -(truth * safe.log() + (1 - truth) * (1 - safe).log()).mean()
+    return functional.l1_loss(field, truth) + 0.3 * entropy
+
+
+def losses(s: Settings, decoded: Decoded, batch: Batch, commitment: Tensor, rest: Tensor) -> dict[str, Tensor]:
+    """Each term of the loss with its weight in it."""
+    rotation, truth = rotation_from_sixd(decoded.theta), rotation_from_sixd(batch.theta)
+    gap = (joint_positions(rotation, rest) - joint_positions(truth, rest)).square().sum(-1)
+    body, object = batch.body, batch.object
+    far = (functional.l1_loss(near_distance(decoded.body), near_distance(body))
+           + functional.l1_loss(near_distance(decoded.object), near_distance(object)))
+    return {
+        "body": s.field_weight * field_loss(decoded.body, body),
+        "object": s.field_weight * field_loss(decoded.object, object),
+        "distance": s.distance_weight * far,
+        "joints": s.joint_weight * (gap + 1e-8).sqrt().mean(),
+        "rotation": s.rotation_weight * (rotation - truth).square().sum((-1, -2)).mean(),
+        "commitment": s.commitment * commitment,
+    }
+
+
+def rate_at(step: int, s: Settings) -> float:
+    """Rises over warm_up steps, then falls along a cosine to a twentieth."""
+    if step < s.warm_up:
+        return s.learning_rate * (step + 1) / s.warm_up
+    done = (step - s.warm_up) / max(s.steps - s.warm_up, 1)
+    return s.learning_rate * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+def params_of(s: Settings) -> NetParams:
+    if s.size not in SIZES:
+        raise InputError(f"There is no size {s.size!r}.", f"LEXIS-Net comes as {' or '.join(SIZES)}.", "Choose one.")
+    return replace(SIZES[s.size], quantised=s.quantiser, sees_object=s.object)
+
+
+def train(s: Settings) -> dict:
+    """Train, and return what report.json holds. Raises InputError for bad settings, files, or numbers in a batch."""
+    out, device = Path(s.out), s.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if s.threads:
+        torch.set_num_threads(s.threads)
+    data = {split: Tensors(net_data(s.states, split, processes=s.processes), device) for split in SPLITS}
+    if s.quantiser and s.free_steps >= s.steps:
+        raise InputError("LEXIS-Net would never see its codebook.", f"All {s.steps} steps are free_steps.",
+                         "Give more --steps or fewer --free-steps.")
+    if not len(data["train"]) or not len(data["validation"]):
+        raise InputError(f"Nothing can be learned from {s.states}.", "It lacks training or validation interactions.",
+                         "Make a larger set.")
+
+    out.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(s.seed)
+    net = LexisNet(params_of(s)).to(device)
+    optimiser = torch.optim.AdamW(net.parameters(), s.learning_rate, (0.9, 0.99), weight_decay=s.weight_decay)
+    rest, step, best, log = skeleton().to(device), 0, math.inf, []
+    if (out / "last.pt").exists():
+        last = checkpoint.load(out / "last.pt", KIND, device)
+        if any(last["settings"][name] != value for name, value in asdict(s).items() if name not in MAY_CHANGE):
+            raise InputError(f"{out} holds a run with other settings.", "A run goes on only as it began.",
+                             "Use its settings, or another --out.")
+        net.load_state_dict(last["net"])
+        optimiser.load_state_dict(last["optimiser"])
+        step, best, log = last["step"], last["best"], last["log"]
+        print(f"going on from step {step:,}")
+
+    count = sum(parameter.numel() for parameter in net.parameters()) / 1e6
+    print(f"LEXIS-Net {s.size}, {count:.1f} M parameters, on {device}; "
+          + ", ".join(f"{len(tensors):,} {split}" for split, tensors in data.items()), flush=True)
+    started, first = time.monotonic(), step
+    while step < s.steps:
+        torch.manual_seed((s.seed << 32) + step)
+        for group in optimiser.param_groups:
+            group["lr"] = rate_at(step, s)
+        rows = torch.randint(len(data["train"]), (s.batch,), device=device)
+        batch = varied(batch_of(data["train"], rows), shape_points=s.shape_points, field_points=s.field_points,
+                       mirror=s.mirror, turned=s.turned, action_dropped=s.action_dropped, unknown_action=net.p.actions)
+        with torch.autocast(device, torch.bfloat16, enabled=s.bfloat16):
+            decoded, _, commitment = net(batch.theta, batch.shape_points, batch.action, batch.body_points,
+                                         batch.object_points, quantise=step >= s.free_steps)
+        terms = losses(s, decoded, batch, commitment, rest)
+        loss = torch.stack(list(terms.values())).sum()
+        if not torch.isfinite(loss):
+            raise InputError(f"The loss of step {step} is not a number.",
+                             "A batch or the weights hold NaN or infinity.",
+                             "Check the states file, or lower the learning rate and start again.")
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), s.clip)
+        optimiser.step()
+        step += 1
+
+        if step % s.validate_every == 0 or step == s.steps:
+            found = summary(measure(net, data["validation"], s.validation_rows, quantise=step > s.free_steps),
+                            net.p.codes)
+            row = {"step": step, "seconds": round(time.monotonic() - started, 1)}
+            log.append(row | {name: term.item() for name, term in terms.items()} | found)
+            score = found["if_mae_body"] + found["if_mae_object"] + found["theta_mm"] / 1000
+            if score < best and (step > s.free_steps or not s.quantiser):
+                best = score
+                checkpoint.save(out / "best.pt", {"kind": KIND, "params": asdict(net.p), "net": net.state_dict(),
+                                                  "settings": asdict(s), "step": step, "validation": found})
+            write_log(out, log)
+            print(f"step {step:,}, {s.batch * (step - first) / (time.monotonic() - started):.0f} samples a second, "
+                  f"loss {loss.item():.3f}; validation: " + ", ".join(f"{k} {v:.4g}" for k, v in found.items()),
+                  flush=True)
+        if step % s.save_every == 0 or step == s.steps:
+            checkpoint.save(out / "last.pt", {
+                "kind": KIND, "params": asdict(net.p), "net": net.state_dict(), "optimiser": optimiser.state_dict(),
+                "settings": asdict(s), "step": step, "best": best, "log": log})
+
+    net = load_net(out / "best.pt", device)
+    result = {"settings": asdict(s), "parameters_million": count, "splits": {}, "by_action": {}}
+    for split, tensors in data.items():
+        if split != "train" and len(tensors):
+            measured = measure(net, tensors)
+            result["splits"][split] = numbers = summary(measured, net.p.codes)
+            result["by_action"][split] = by_action(measured, ACTION_NAMES)
+            print(f"{split}: " + ", ".join(f"{name} {value:.4g}" for name, value in numbers.items()))
+    (out / "report.json").write_text(json.dumps(without_nan(result), indent=1))
+    return result
+
+
+def without_nan(content):
+    """The same with null, which JSON has, for NaN, which it has not."""
+    if isinstance(content, dict):
+        return {name: without_nan(value) for name, value in content.items()}
+    return None if isinstance(content, float) and math.isnan(content) else content
+
+
+def write_log(out: Path, log: list[dict]) -> None:
+    """log.csv and its picture."""
+    with open(out / "log.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, log[0])
+        writer.writeheader()
+        writer.writerows(log)
+    curves(log, out / "curves.png")
+
+
+if __name__ == "__main__":
+    train(from_command_line(Settings, __doc__.splitlines()[0]))
