@@ -109,12 +109,12 @@ def with_helpers(points: Array, reach: float = REACH) -> Array:
     33 is the middle of the hips and 34 straight up the trunk from it, a little farther than the farthest landmark
     (reach times); 35 and 37 lie between the knuckles of a hand, 36 and 38 are the wrists.
     """
-    hips, shoulders = points[_HIPS].mean(0), points[_SHOULDERS].mean(0)
+    hips, shoulders = (points[23] + points[24]) / 2, (points[11] + points[12]) / 2
     trunk = shoulders - hips
     far = np.sqrt(((points - hips) ** 2).sum(1).max())
     rim = hips + reach * far * trunk / max(float(np.sqrt((trunk**2).sum())), 1e-6)
-    return np.concatenate([points, [hips, rim, points[[17, 19]].mean(0), points[15], points[[18, 20]].mean(0),
-                                    points[16]]]).astype(points.dtype)
+    palms = (points[17] + points[19]) / 2, (points[18] + points[20]) / 2
+    return np.concatenate([points, [hips, rim, palms[0], points[15], palms[1], points[16]]]).astype(points.dtype)
 
 
 def landmark_sites(model: BodyModel) -> LandmarkSites:

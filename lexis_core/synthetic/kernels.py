@@ -12,20 +12,19 @@ inlined = njit(cache=True, error_model="numpy", forceinline=True)
 
 
 @compiled
-def rasterise(x: Array, y: Array, nearness: Array, faces: Array, facing: float, best: Array, ids: Array) -> None:
+def rasterise(seen: Array, faces: Array, facing: float, best: Array, ids: Array) -> None:
     """The nearest face at every pixel centre, written into ids (H, W) int32 and best (H, W) float32.
 
-    x, y     : (V,) pixels
-    nearness : (V,) larger is nearer, affine in the image (1 / z of a pinhole, -z of a parallel projection); faces with
-               a corner at -inf are left out
-    facing   : 1 keeps the faces whose outside is seen, -1 those whose inside is
+    seen   : (V, 3) float32, x and y in pixels and nearness: larger is nearer, affine in the image (1 / z of a pinhole,
+             -z of a parallel projection); faces with a corner at -inf are left out
+    facing : 1 keeps the faces whose outside is seen, -1 those whose inside is
 
     best and ids hold what was drawn before, -inf and -1 at first.
     """
     height, width = ids.shape
     for f in range(len(faces)):
         a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
-        xa, ya, xb, yb, xc, yc = x[a], y[a], x[b], y[b], x[c], y[c]
+        xa, ya, xb, yb, xc, yc = seen[a, 0], seen[a, 1], seen[b, 0], seen[b, 1], seen[c, 0], seen[c, 1]
         area = ((xc - xa) * (yb - ya) - (xb - xa) * (yc - ya)) * facing
         if not area > 1e-9:
             continue
@@ -35,19 +34,20 @@ def rasterise(x: Array, y: Array, nearness: Array, faces: Array, facing: float, 
         bottom = min(int(np.floor(max(ya, yb, yc) - 0.5)), height - 1)
         if left > right or top > bottom:
             continue
-        na, nb, nc = nearness[a], nearness[b], nearness[c]
+        na, nb, nc = seen[a, 2], seen[b, 2], seen[c, 2]
         if min(na, nb, nc) == -np.inf:
             continue
         scale = facing / area
+        along_u, along_v = (yc - yb) * scale, (ya - yc) * scale
+        slope_u, slope_v = na - nc, nb - nc
         for row in range(top, bottom + 1):
             py = row + 0.5
+            start_u = (xc - xb) * (yb - py) * scale - (xb - 0.5) * along_u
+            start_v = (xa - xc) * (yc - py) * scale - (xc - 0.5) * along_v
             for column in range(left, right + 1):
-                px = column + 0.5
-                u = ((xc - xb) * (yb - py) - (xb - px) * (yc - yb)) * scale
-                v = ((xa - xc) * (yc - py) - (xc - px) * (ya - yc)) * scale
-                w = 1 - u - v
-                if u >= 0 and v >= 0 and w >= 0:
-                    near = u * na + v * nb + w * nc
+                u, v = start_u + column * along_u, start_v + column * along_v
+                if u >= 0 and v >= 0 and u + v <= 1:
+                    near = nc + u * slope_u + v * slope_v
                     if near > best[row, column]:
                         best[row, column] = near
                         ids[row, column] = f
@@ -90,27 +90,42 @@ def bounds(points: Array) -> tuple[Array, Array]:
 
 
 @compiled
-def seen_along(points: Array, axes: Array, middle: Array, scale: float, size: int) -> tuple[Array, Array, Array]:
-    """Parallel projection of points (N, 3) onto a map of size x size cells: x, y in cells and height, (N,) float32.
+def seen_through(points: Array, lens: Array) -> Array:
+    """Pinhole projection of points (N, 3), camera space: x, y in pixels and 1 / z, (N, 3) float32.
 
-    axes : (3, 3) right, down, toward; middle : (3,), what lies in the map's middle; scale : cells a metre
+    lens : (4,) fx, fy, cx, cy in pixels. Behind the lens 1 / z comes out as -inf.
     """
-    out = np.empty((3, len(points)), np.float32)
+    out = np.empty((len(points), 3), np.float32)
     for k in range(len(points)):
-        x, y, z = points[k, 0] - middle[0], points[k, 1] - middle[1], points[k, 2] - middle[2]
-        out[0, k] = (x * axes[0, 0] + y * axes[0, 1] + z * axes[0, 2]) * scale + 0.5 * size
-        out[1, k] = (x * axes[1, 0] + y * axes[1, 1] + z * axes[1, 2]) * scale + 0.5 * size
-        out[2, k] = x * axes[2, 0] + y * axes[2, 1] + z * axes[2, 2]
-    return out[0], out[1], out[2]
+        inverse = 1 / points[k, 2]
+        out[k, 0] = points[k, 0] * inverse * lens[0] + lens[2]
+        out[k, 1] = points[k, 1] * inverse * lens[1] + lens[3]
+        out[k, 2] = inverse if points[k, 2] > 1e-3 else -np.inf
+    return out
 
 
 @compiled
-def splat_low(x: Array, y: Array, height: Array, floor: float, reach: float, out: Array) -> None:
-    """Add to each cell of a map how many points stand over it, those within reach (metres) of the floor most."""
+def seen_along(points: Array, axes: Array, middle: Array, scale: float, size: int) -> Array:
+    """Parallel projection of points (N, 3) onto a map of size x size cells: x, y in cells and height, (N, 3) float32.
+
+    axes : (3, 3) right, down, toward; middle : (3,), what lies in the map's middle; scale : cells a metre
+    """
+    out = np.empty((len(points), 3), np.float32)
+    for k in range(len(points)):
+        x, y, z = points[k, 0] - middle[0], points[k, 1] - middle[1], points[k, 2] - middle[2]
+        out[k, 0] = (x * axes[0, 0] + y * axes[0, 1] + z * axes[0, 2]) * scale + 0.5 * size
+        out[k, 1] = (x * axes[1, 0] + y * axes[1, 1] + z * axes[1, 2]) * scale + 0.5 * size
+        out[k, 2] = x * axes[2, 0] + y * axes[2, 1] + z * axes[2, 2]
+    return out
+
+
+@compiled
+def splat_low(seen: Array, floor: float, reach: float, out: Array) -> None:
+    """Add to each cell of a map how many points (seen_along) stand over it, those within reach (metres) of the floor most."""
     size = len(out)
-    for k in range(len(x)):
-        row, column = int(y[k]), int(x[k])
-        above = max(height[k] - floor, 0.0) / reach
+    for k in range(len(seen)):
+        row, column = int(seen[k, 1]), int(seen[k, 0])
+        above = max(seen[k, 2] - floor, 0.0) / reach
         if above < 4 and 0 <= row < size and 0 <= column < size:
             out[row, column] += 1 / (1 + above * above * above)
 

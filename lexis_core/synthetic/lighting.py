@@ -57,7 +57,10 @@ def lit(material: int, x: float, y: float, z: float, nx: float, ny: float, nz: f
         far = np.sqrt(dx * dx + dy * dy + 1)
         hx, hy, hz = light.toward[0] - dx / far, light.toward[1] - dy / far, light.toward[2] - 1 / far
         along = (nx * hx + ny * hy + nz * hz) / max(np.sqrt(hx * hx + hy * hy + hz * hz), 1e-9)
-        shine = table[m, 8] * max(along, 0.0) ** table[m, 9] * sunlit
+        power = max(along, 0.0) ** 2
+        for _ in range(int(table[m, 9])):
+            power *= power
+        shine = table[m, 8] * power * sunlit
     for k in range(3):
         albedo = table[m, 2 + k] * (1 - second) + table[m, 5 + k] * second
         ambient = light.ground[k] + (light.sky[k] - light.ground[k]) * open_sky
@@ -67,17 +70,20 @@ def lit(material: int, x: float, y: float, z: float, nx: float, ny: float, nz: f
 
 @inlined
 def sunlit(x: float, y: float, z: float, light: Light, shadows: Shadows, soft: float) -> float:
-    """The share of nine rays around the one to the sun that nothing stops."""
+    """The share of four rays around the one to the sun that nothing stops."""
     x, y, z = x - light.origin[0], y - light.origin[1], z - light.origin[2]
     size = len(shadows.depth)
     scale = size / light.span
     column = (x * light.axes[0][0] + y * light.axes[0][1] + z * light.axes[0][2]) * scale + 0.5 * size
     row = (x * light.axes[1][0] + y * light.axes[1][1] + z * light.axes[1][2]) * scale + 0.5 * size
-    near = x * light.axes[2][0] + y * light.axes[2][1] + z * light.axes[2][2]
-    stopped = 0
-    for i in range(-1, 2):
-        for j in range(-1, 2):
-            r, c = int(row + i * soft), int(column + j * soft)
-            if 0 <= r < size and 0 <= c < size and shadows.depth[r, c] > near + 0.01:
-                stopped += 1
-    return 1 - stopped / 9.0
+    if not (soft + 1 <= row < size - soft - 1 and soft + 1 <= column < size - soft - 1):
+        return 1.0
+    near = x * light.axes[2][0] + y * light.axes[2][1] + z * light.axes[2][2] + 0.01
+    part = 0.4 * soft
+    stopped = (
+        (shadows.depth[int(row - soft), int(column - part)] > near)
+        + (shadows.depth[int(row - part), int(column + soft)] > near)
+        + (shadows.depth[int(row + soft), int(column + part)] > near)
+        + (shadows.depth[int(row + part), int(column - soft)] > near)
+    )
+    return 1 - 0.25 * stopped

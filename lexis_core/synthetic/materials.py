@@ -28,7 +28,7 @@ class Material:
     """One surface. Colours are sRGB in [0, 1].
 
     kind, cell : which pattern mixes the two colours, and its size in metres
-    specular   : strength of the highlight; gloss : its exponent
+    specular   : strength of the highlight; gloss : how small, its exponent is 2 to the power of gloss + 1
     folds      : how much creases change the light
     """
 
@@ -37,7 +37,7 @@ class Material:
     kind: int = PLAIN
     cell: float = 0.1
     specular: float = 0.0
-    gloss: float = 12.0
+    gloss: float = 3.0
     folds: float = 0.0
 
 
@@ -96,9 +96,9 @@ def _surface(rng: np.random.Generator, family: int) -> Material:
         return Material(tone, tone * rng.uniform(0.6, 0.85), WOOD, rng.uniform(0.015, 0.05), rng.uniform(0, 0.15))
     if family == 2:
         tone = np.array(_METALS[rng.integers(len(_METALS))]) * rng.uniform(0.9, 1.1)
-        return Material(tone, tone * 0.9, SPECKLE, 0.03, rng.uniform(0.25, 0.8), rng.uniform(15, 50))
+        return Material(tone, tone * 0.9, SPECKLE, 0.03, rng.uniform(0.25, 0.8), rng.uniform(3, 6))
     first, second = colour(rng), colour(rng)
     kind = (PLAIN, SPECKLE, BLOTCHES, STRIPES, CHECKS)[pick(rng, 0.35, 0.4, 0.11, 0.08, 0.06)]
     if kind == SPECKLE:
         second = first * rng.uniform(0.75, 0.95)
-    return Material(first, second, kind, rng.uniform(0.02, 0.15), rng.uniform(0, 0.35), rng.uniform(8, 40))
+    return Material(first, second, kind, rng.uniform(0.02, 0.15), rng.uniform(0, 0.35), rng.uniform(2, 5.5))

@@ -23,7 +23,7 @@ from lexis_core.synthetic.backdrop import ROOM, Place
 from lexis_core.synthetic.clothing import Outfit, dressed, random_outfit
 from lexis_core.synthetic.detector import LandmarkSites, detected, landmark_sites, visibility, with_helpers
 from lexis_core.synthetic.hanging import hanging_pieces
-from lexis_core.synthetic.kernels import bounds, rasterise, vertex_normals
+from lexis_core.synthetic.kernels import bounds, rasterise, seen_through, vertex_normals
 from lexis_core.synthetic.lighting import Light, Shadows
 from lexis_core.synthetic.materials import part_materials, table
 from lexis_core.synthetic.photo import developed
@@ -34,6 +34,7 @@ from lexis_core.synthetic.surroundings import Floor, random_clutter, random_ligh
 Array = np.ndarray
 
 SHARP, SOFT = 1, 2  # picture pixels a side that the background is computed on
+SHADOW_CELL = 0.02  # metres
 CREASE = 0.8  # cosine between a face and its corner's mean normal below which the edge shows
 
 
@@ -103,11 +104,12 @@ def photograph(state: State, model: ObjectModel, floor: Floor, camera: Camera, r
     place, pictures, behind = random_place(floor, (low + high) / 2, len(outfit.materials) + len(surfaces), rng)
     rows = np.concatenate([outfit.materials, table([*surfaces, *behind])])
     geometry = joined(pieces, len(outfit.materials))
-    solid, filled = (sum(map(len, of)) for of in ((person.vertices, thing.vertices), (person.faces, thing.faces)))
-    light, shadows = random_light(geometry.vertices[:solid], geometry.faces[:filled], floor, place.kind == ROOM, rng)
+    solid, filled = (len(person.vertices), len(thing.vertices)), (len(person.faces), len(thing.faces))
+    casting = np.concatenate([shadow_faces(), geometry.faces[len(body.faces):sum(filled)]])
+    light, shadows = random_light(geometry.vertices[:sum(solid)], casting, floor, place.kind == ROOM, rng)
 
     ids, nearness = z_buffer(geometry, camera)
-    picture = background(ids < 0, camera, place, pictures, rows, light, shadows, SHARP if rng.random() < 0.5 else SOFT)
+    picture = background(ids, camera, place, pictures, rows, light, shadows, SHARP if rng.random() < 0.4 else SOFT)
     normals, cover = np.zeros_like(picture), np.zeros_like(picture)
     paint(ids, lens_of(camera), geometry, rows, outfit.borders, light, shadows, picture, normals, cover)
     person_mask = cover[..., BODY] >= 0.5
@@ -126,30 +128,22 @@ def photograph(state: State, model: ObjectModel, floor: Floor, camera: Camera, r
 def z_buffer(geometry: Geometry, camera: Camera) -> tuple[Array, Array]:
     """The face, -1 for none, and the nearness 1 / z at every sample: (SAMPLES H, SAMPLES W) int32 and float32."""
     shape = SAMPLES * camera.height, SAMPLES * camera.width
-    z = geometry.vertices[:, 2]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        inverse = 1 / z
-        x = (geometry.vertices[:, 0] * inverse * camera.focal[0] + camera.center[0]) * SAMPLES
-        y = (geometry.vertices[:, 1] * inverse * camera.focal[1] + camera.center[1]) * SAMPLES
+    seen = seen_through(geometry.vertices, lens_of(camera) * SAMPLES)
     ids, nearness = np.full(shape, -1, np.int32), np.full(shape, -np.inf, np.float32)
-    inverse[z < 1e-3] = -np.inf
-    rasterise(x, y, inverse, geometry.faces, 1.0, nearness, ids)
+    rasterise(seen, geometry.faces, 1.0, nearness, ids)
     return ids, nearness
 
 
-def background(empty: Array, camera: Camera, place: Place, pictures: Array, rows: Array, light: Light,
+def background(ids: Array, camera: Camera, place: Place, pictures: Array, rows: Array, light: Light,
                shadows: Shadows, coarse: int) -> Array:
     """The place behind all meshes, linear (H, W, 3) float32; out of focus when it is computed on a coarser grid.
 
-    empty : (SAMPLES H, SAMPLES W) bool, samples without a face; coarse : pixels a side of each cell
+    ids : of the z-buffer; coarse : pixels a side of each cell
     """
-    height, width, block = camera.height // coarse, camera.width // coarse, SAMPLES * coarse
-    hidden = np.zeros((height, width), bool)
-    if coarse == SHARP:
-        hidden = ~empty.reshape(height, block, width, block).any((1, 3))
+    height, width = camera.height // coarse, camera.width // coarse
     small = camera.cropped((0, 0, camera.width, camera.height), width, height)
     picture = np.zeros((height, width, 3), np.float32)
-    paint_background(hidden, lens_of(small), rows, light, shadows, place, pictures, picture)
+    paint_background(ids, lens_of(small), rows, light, shadows, place, pictures, picture)
     if coarse == SHARP:
         return picture
     return cv2.resize(picture, (camera.width, camera.height), interpolation=cv2.INTER_LINEAR)
@@ -164,15 +158,24 @@ def dressed_body(body: BodyModel, posed: PosedBody, betas: Array, outfit: Outfit
     """The posed skin moved out to clothes and hair, and what hangs free: skirts and long hair."""
     bare = vertex_normals(posed.vertices, body.faces)
     vertices = dressed(posed.vertices, bare, body.template, outfit.borders, outfit.thickness, rng.uniform(0, 100))
-    coords, faces = body.template, body.faces
-    material = np.full(len(faces), DRESSED, np.int16)
+    pieces = [(vertices, body.template, bare, body.faces, DRESSED)]
     for hung in hanging_pieces(body, posed, betas, outfit):
-        faces = np.concatenate([faces, hung.faces + len(vertices)])
-        vertices = np.concatenate([vertices, hung.vertices])
-        coords = np.concatenate([coords, hung.coords])
-        material = np.concatenate([material, np.full(len(hung.faces), hung.material, np.int16)])
-    normals = vertex_normals(vertices, faces)
+        normals = vertex_normals(hung.vertices, hung.faces)
+        pieces.append((hung.vertices, hung.coords, normals, hung.faces, hung.material))
+    places = np.cumsum([0, *(len(piece[0]) for piece in pieces)])
+    faces = np.concatenate([piece[3] + np.int32(place) for piece, place in zip(pieces, places, strict=False)])
+    material = np.concatenate([np.full(len(piece[3]), piece[4], np.int16) for piece in pieces])
+    vertices, coords, normals = (np.concatenate([piece[k] for piece in pieces]) for k in range(3))
     return Geometry(vertices, coords, normals, faces, faces, np.full(len(faces), BODY, np.int16), material)
+
+
+@lru_cache(maxsize=1)
+def shadow_faces() -> Array:
+    """The default body's faces with the vertices in each cell of a grid made one: enough for a shadow, (F', 3)."""
+    body = default_body()
+    _, first, cell = np.unique(np.floor(body.template / SHADOW_CELL), axis=0, return_index=True, return_inverse=True)
+    faces = first[cell.ravel()[body.faces]]
+    return faces[(faces != np.roll(faces, 1, 1)).all(1)].astype(np.int32)
 
 
 def object_piece(model: ObjectModel, mesh: Mesh, rotation: Array) -> Geometry:

@@ -82,17 +82,24 @@ def _surface(face: int, dx: float, dy: float, g: Geometry, table: Array, borders
 
 
 @compiled
-def paint_background(hidden: Array, lens: Array, table: Array, light: Light, shadows: Shadows, place: Place,
+def paint_background(ids: Array, lens: Array, table: Array, light: Light, shadows: Shadows, place: Place,
                      pictures: Array, picture: Array) -> None:
-    """Fill picture (H, W, 3) with the linear light of the place, but where it is hidden (H, W) bool.
+    """Fill picture (H, W, 3) with the linear light of the place, but where meshes hide all of a pixel.
 
+    ids  : (n H, n W) faces of the z-buffer
     lens : (4,) fx, fy, cx, cy of this picture; pictures : (R, 8) on the walls: which wall, left, right, bottom, top in
     metres, linear colour
     """
     out = np.zeros(6)
+    block = len(ids) // len(picture)
     for row in range(len(picture)):
         for column in range(picture.shape[1]):
-            if not hidden[row, column]:
+            seen = False
+            for s in range(block * block):
+                if ids[row * block + s // block, column * block + s % block] < 0:
+                    seen = True
+                    break
+            if seen:
                 dx, dy = (column + 0.5 - lens[2]) / lens[0], (row + 0.5 - lens[3]) / lens[1]
                 behind(dx, dy, table, light, shadows, place, pictures, out)
                 for k in range(3):

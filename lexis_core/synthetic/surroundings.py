@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import cv2
 import numpy as np
@@ -41,6 +41,7 @@ class Floor:
     up: Array
     height: float
 
+    @cached_property
     def axes(self) -> Array:
         """(2, 3) unit, horizontal: across the view, and away from the camera."""
         away = np.array([0.0, 0.0, 1.0]) - self.up[2] * self.up
@@ -55,7 +56,7 @@ def random_place(floor: Floor, middle: Array, first: int,
     first : the row of the material table that the surfaces will have
     """
     kind = (ROOM, OUTDOORS, STUDIO)[pick(rng, 0.55, 0.3, 0.15)]
-    across, away = floor.axes()
+    across, away = floor.axes
     turn = rng.uniform(-0.7, 0.7)
     normal = np.cos(turn) * away + np.sin(turn) * across
     side = np.sign(turn) * -1 * (np.cos(turn) * across - np.sin(turn) * away)
@@ -99,7 +100,7 @@ def _floor_material(kind: int, rng: np.random.Generator) -> Material:
     first = wood * rng.uniform(0.8, 1.15) if rng.random() < 0.6 else colour(rng)
     kind = (PLANKS, CHECKS, SPECKLE, PLAIN, BLOTCHES)[pick(rng, 0.4, 0.15, 0.25, 0.1, 0.1)]
     cell = rng.uniform(0.08, 0.2) if kind == PLANKS else rng.uniform(0.05, 0.8)
-    return Material(first, first * rng.uniform(0.5, 0.9), kind, cell, rng.uniform(0, 0.12), 20)
+    return Material(first, first * rng.uniform(0.5, 0.9), kind, cell, rng.uniform(0, 0.12))
 
 
 def _wall_materials(rng: np.random.Generator) -> list[Material]:
@@ -113,7 +114,7 @@ def _wall_materials(rng: np.random.Generator) -> list[Material]:
 def random_light(vertices: Array, faces: Array, floor: Floor, indoors: bool,
                  rng: np.random.Generator) -> tuple[Light, Shadows]:
     """A sun or lamp with its depth map, and the floor's map of the sky that bodies and things keep from it."""
-    across, away = floor.axes()
+    across, away = floor.axes
     azimuth, climb = rng.uniform(-np.pi, np.pi), np.radians(rng.uniform(25, 80))
     toward = np.sin(climb) * floor.up + np.cos(climb) * (np.sin(azimuth) * across + np.cos(azimuth) * away)
     low, high = bounds(vertices)
@@ -124,11 +125,11 @@ def random_light(vertices: Array, faces: Array, floor: Floor, indoors: bool,
     axes = np.stack([right, cross(toward, right), toward])
     depth = np.full((SHADOW, SHADOW), -np.inf, np.float32)
     texels = seen_along(vertices, axes, middle, SHADOW / span, SHADOW)
-    rasterise(*texels, faces, 1.0, depth, np.full((SHADOW, SHADOW), -1, np.int32))
+    rasterise(texels, faces, 1.0, depth, np.full((SHADOW, SHADOW), -1, np.int32))
 
     contact = np.zeros((CONTACT, CONTACT), np.float32)
     cells = seen_along(vertices, np.stack([across, away, floor.up]), middle, CONTACT / span, CONTACT)
-    splat_low(*cells, floor.height - float(middle @ floor.up), 0.15, contact)
+    splat_low(cells, floor.height - float(middle @ floor.up), 0.15, contact)
     contact = cv2.GaussianBlur(contact / 12, (0, 0), 1.2)
     contact = 0.75 * contact / (1 + contact)
 
@@ -137,7 +138,7 @@ def random_light(vertices: Array, faces: Array, floor: Floor, indoors: bool,
     sky = rng.uniform(0.35, 0.85) * np.array([rng.uniform(0.85, 1.05), 1.0, rng.uniform(0.9, 1.15)])
     soft = np.array([rng.uniform(0.7, 1.5), rng.uniform(1.0, 4.0)])
     light = Light(*map(numbers, (floor.up, toward, strength * warm, sky, sky * rng.uniform(0.35, 0.75), axes, middle)),
-                  span, numbers(soft), numbers(floor.axes()))
+                  span, numbers(soft), numbers(floor.axes))
     return light, Shadows(depth, contact)
 
 
@@ -146,7 +147,7 @@ def random_clutter(floor: Floor, low: Array, high: Array, rng: np.random.Generat
 
     low, high : (3,) the corners of what the picture is of; nothing is put within it.
     """
-    across, away = floor.axes()
+    across, away = floor.axes
     middle, radius = (low + high) / 2, 0.5 * float(np.linalg.norm((high - low)[[0, 2]]))
     base = middle + (floor.height - middle @ floor.up) * floor.up
     room = float(middle[2])
@@ -154,12 +155,12 @@ def random_clutter(floor: Floor, low: Array, high: Array, rng: np.random.Generat
     for _ in range(pick(rng, 0.4, 0.3, 0.2, 0.1)):
         place = base + rng.uniform(-1, 1) * 0.55 * room * across + (radius + rng.uniform(0.5, 2.5)) * away
         things.append(_standing(_thing(rng), place, floor, rng))
-    if rng.random() < 0.18:
+    if rng.random() < 0.15:
         near = rng.uniform(0.45, 0.75)
         if room * (1 - near) > radius + 0.2:
             place = near * middle + (floor.height - near * middle @ floor.up) * floor.up
             place = place + rng.uniform(-0.35, 0.35) * near * room * across
-            things.append(_standing(_block(rng, rng.uniform(0.3, 1.1)), place, floor, rng))
+            things.append(_standing(_block(rng, rng.uniform(0.15, 0.7)), place, floor, rng))
     return things
 
 
@@ -186,7 +187,7 @@ def _block(rng: np.random.Generator, height: float) -> tuple[Mesh, tuple]:
 
 def _standing(thing: tuple[Mesh, tuple], place: Array, floor: Floor, rng: np.random.Generator) -> tuple[Mesh, tuple]:
     mesh, parts = thing
-    across, away = floor.axes()
+    across, away = floor.axes
     turn = rng.uniform(-np.pi, np.pi)
     right = np.cos(turn) * across + np.sin(turn) * away
     rotation = np.stack([right, floor.up, cross(right, floor.up)], 1)
