@@ -23,7 +23,7 @@ from lexis_core.objects.load import load_object
 from lexis_core.objects.model import ObjectModel
 from lexis_core.observe import observe, open_networks
 from lexis_core.reconstruction import Reconstruction, encode_photo
-from lexis_core.state import BodyState, State
+from lexis_core.state import State
 
 Array = np.ndarray
 FARTHEST = 1000.0  # metres; a focal length of 18,000 pixels puts people 30 m away
@@ -77,7 +77,10 @@ def reconstruct(
         if estimate is None:
             body_state = body_from_landmarks(model, reduced(seen, SOLVED_SIDE))
         else:
-            body_state, placed = _own_shape(estimate.body, model, notes), estimate.object
+            body_state, placed = estimate.body_of(model), estimate.object
+            if not np.array_equal(body_state.betas, estimate.body.betas):
+                notes.append("The estimate's betas and expression are SMPL-X's and were left out: "
+                             "the default body has its own.")
             seen = replace(seen, camera=estimate.camera(seen.camera))
         posed = pose(model, body_state)
         surface = Mesh(posed.vertices, model.faces)
@@ -112,14 +115,6 @@ def _check_in_view(name: str, surface: Mesh) -> None:
         raise InputError(f"The {name} would not stand before the camera.",
                          f"It would be {np.median(depth):.3g} m from it along the view.",
                          "Check the focal length (--focal, pixels) and the estimate's translations (--init, metres).")
-
-
-def _own_shape(state: BodyState, model: BodyModel, notes: list[str]) -> BodyState:
-    """SMPL-X betas and expressions mean nothing to the default body: there they are left out, and it is said."""
-    if model.source != "default":
-        return state
-    notes.append("The estimate's betas and expression are SMPL-X's and were left out: the default body has its own.")
-    return replace(state, betas=np.zeros(10, np.float32), expression=np.zeros(10, np.float32))
 
 
 class _Clock:

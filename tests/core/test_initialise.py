@@ -373,7 +373,7 @@ def test_a_large_photo_is_solved_at_a_smaller_size_and_means_the_same(model):
 
 def written(path: Path, **changes) -> Path:
     values = {"betas": np.arange(10.0) / 10, "body_pose": np.full((21, 3), 0.1), "rotation": FACING,
-              "translation": [0.0, 0.9, 3.0], **changes}
+              **({} if "pelvis" in changes else {"translation": [0.0, 0.9, 3.0]}), **changes}
     np.savez(path, **values)
     return path
 
@@ -387,6 +387,24 @@ def test_an_estimate_comes_back_as_it_was_written(tmp_path):
     assert camera.focal == (500, 500) and camera.center == (320, 240) and not estimate.body.flat_hand
     unknown = read_estimate(written(tmp_path / "u.npz"), make("cup"))
     assert unknown.camera(Camera.of_image(640, 480, 777.0)).focal == (777, 777)
+
+
+@pytest.mark.parametrize("betas", [np.zeros(10), np.linspace(-1, 1, 10)])
+def test_the_pelvis_stands_where_the_file_says_whatever_the_body(model, tmp_path, betas):
+    path = written(tmp_path / "e.npz", betas=betas, pelvis=[0.3, -0.1, 4.0])
+    estimate = read_estimate(path, make("cup"))
+    for body in (model, smplx_like(vertices=1500, pose_dirs=False)):
+        assert_allclose(pose(body, estimate.body_of(body)).joints[0], [0.3, -0.1, 4.0], atol=1e-6)
+
+
+def test_a_translation_means_smplx_origin(model, tmp_path):
+    """A body of SMPL-X's kind takes it as it is; the default one puts its pelvis where the mean SMPL-X body has it."""
+    estimate = read_estimate(written(tmp_path / "e.npz"), make("cup"))
+    other = smplx_like(vertices=1500, pose_dirs=False)
+    assert_allclose(estimate.body_of(other).translation, [0, 0.9, 3.0])
+    assert_allclose(estimate.body_of(other).betas, estimate.body.betas)
+    assert_allclose(pose(model, estimate.body_of(model)).joints[0], [0, 0.9 - 0.35, 3.01], atol=1e-6)
+    assert not estimate.body_of(model).betas.any()
 
 
 def test_arrays_may_be_flat_or_wrapped(tmp_path):
