@@ -176,7 +176,7 @@ WRONG = [
     *((f"{SOLVE} --focal {wrong}", "above 0") for wrong in ("0", "-1", "nan", "inf", "wide", "1e12")),
     (f"{SOLVE} --focal 0.001", "focal"),
     (f"{SOLVE} --units furlong", "furlong"),
-    (f"{SOLVE} --up x", "'y', 'z'"),
+    (f"{SOLVE} --up x", "'?y'?, '?z"),
     (f"{SOLVE} --device tpu", "cuda"),
     *((f"{SOLVE} --seed {wrong}", "whole number") for wrong in ("-1", "x", "1.5", "9" * 30)),
     ("reconstruct {photo} --object tripod", "--out"),
