@@ -17,7 +17,7 @@ from lexis_core.state import BodyState
 
 Array = np.ndarray
 
-VERTICES = 1500        # of the coarse body whose outline is matched
+VERTICES = 3000        # of the coarse body whose outline is matched
 SIDE = 96              # pixels along the crop
 MARGIN = 1.2           # the crop's side over the mask's longer side
 BLUR = 1.5

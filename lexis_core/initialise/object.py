@@ -38,6 +38,7 @@ HEIGHT_SPREAD = 0.07            # the body's height is known to this share, and 
 SIZE_SPREAD = {True: 0.03, False: 0.12}  # log scale of a mesh whose size is known; of a typical one
 NEAR = 0.03                     # of the photo's longer side: masks this near to one another are taken to touch
 GAP_SPREAD, DEEP_SPREAD, FLOOR_SPREAD = 0.03, 0.02, 0.10  # metres
+MOST_HOVER = 2.0                # spreads: what stands well apart is not drawn in, whatever the masks suggest
 STANDING = ("floor", "seat")    # such things share the floor with the body's feet
 # unknowns: turn about x, y, z (radians), place in the crop (shares of its side), log depth, log scale
 DIFFERENCE = np.array([0.03, 0.03, 0.03, 0.01, 0.01, 0.03, 0.03])
@@ -148,7 +149,9 @@ class _Match:
         gap = np.partition(np.abs(height), 8, axis=1)[:, :8].mean(1) if self.touches else np.zeros(len(x))
         deep = np.sqrt((np.clip(-height, 0, 0.2) ** 2).mean(1)) * 3
         floor = points[..., 1].max(1) - self.ground if self.ground is not None else np.zeros(len(x))
-        return np.stack([np.maximum(gap - 0.01, 0) / GAP_SPREAD, deep / DEEP_SPREAD, floor / FLOOR_SPREAD], -1)
+        hover = np.maximum(gap - 0.01, 0) / GAP_SPREAD
+        hover = hover / np.hypot(1, hover / MOST_HOVER)
+        return np.stack([hover, deep / DEEP_SPREAD, floor / FLOOR_SPREAD], -1)
 
     def state(self, rotation: Array, x: Array) -> ObjectState:
         translation, scale = self.placed(x[None])
