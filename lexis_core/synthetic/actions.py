@@ -106,14 +106,15 @@ PLANS: dict[str, dict[str, Plan]] = {
             Touch("chest", ("deck",), slide=0.4, aim=0.3))),
     },
     "ride": {
-        "bicycle": Plan(("pedal",), ("ahead",), lean=(25, 38), bend=(5, 20), feet=False, turn=1, touches=(
+        "bicycle": Plan(("pedal",), ("ahead",), lean=(25, 38), bend=(5, 20), feet=False, turn=1, mirror=False,
+                        touches=(
             Touch("saddle", ("saddle",), low=(0.3, 0.5, 0.1), high=(0.7, 1, 0.5), slide=0.02, aim=0.0),
             *_pair(_grip("grip", high=(0.4, 1, 1))),
             Touch("right_ball", ("pedal",), low=(0, 0, 0), high=(0.45, 1, 1), slide=0.02, aim=0.7),
             Touch("left_ball", ("pedal",), low=(0.55, 0, 0), high=(1, 1, 1), slide=0.02, aim=0.7))),
         "motorcycle": Plan(("straddle",), ("ahead",), lean=(5, 20), bend=(5, 20), feet=False, turn=1, touches=(
-            _seat("seat", low=(0.35, 0.3, 0.55), high=(0.65, 1, 0.85)), *_pair(_grip("grip", high=(0.4, 1, 1))),
-            *_pair(Touch("right_sole", ("footpeg",), low=(0, 0, 0), high=(0.2, 1, 1), slide=0.06, aim=0.5)))),
+            _seat("seat", low=(0.35, 0.3, 0.35), high=(0.65, 1, 0.65)), *_pair(_grip("grip", high=(0.4, 1, 1))),
+            *_pair(Touch("right_ball", ("footpeg",), low=(0, 0, 0), high=(0.07, 1, 1), slide=0.03, aim=1.0)))),
         "horse": Plan(("rider",), ("front", "front low", "ahead bent"), lean=(-4, 8), feet=False, turn=2, touches=(
             _seat("seat", "body", low=(0.4, 0.8, 0.4), high=(0.6, 1, 0.6), slide=0.08),)),
         "kick_scooter": Plan(("scoot", "half step"), ("ahead bent",), lean=(0, 8), turn=1, touches=(

@@ -35,6 +35,7 @@ VERSION = 1
 SHARD = 256  # interactions
 BATCH = 64  # solved together
 WALK_SHARE = 0.12  # of the set: people who touch nothing
+HARD = 5.0  # times as often at most is a hard category tried
 ROUNDS = 40  # batches a shard may try before it gives up
 
 
@@ -95,20 +96,25 @@ def shard(number: int, size: int, seed: int, total: int, poses_path: str | None 
         if not open_actions:
             break
         drafts = _drafts(open_actions, wanted, accepted, tried, offered, catalogue, captured, rng, grids)
-        tried.update(action for action, _, _ in drafts)
+        for action, instance, _ in drafts:
+            tried.update([action, (action, catalogue[instance][0])])
         for draft, found in zip(drafts, _finished([d[2] for d in drafts], rng), strict=True):
             action, instance, _ = draft
             if isinstance(found, str):
                 reasons[f"{action}: {found}"] += 1
                 continue
-            accepted[action] += 1
+            accepted.update([action, (action, catalogue[instance][0])])
             if accepted[action] <= wanted[action]:
                 rows.append({"action": ACTION_NAMES.index(action), "instance": instance,
                              "split": catalogue[instance][2], **found})
-    meta = {"tried": dict(tried), "accepted": dict(accepted), "rejected": dict(reasons)}
+    meta = {"tried": _plain(tried), "accepted": _plain(accepted), "rejected": dict(reasons)}
     order = rng.permutation(len(rows))
     arrays = {name: states.stored_precision(name, np.array([rows[k][name] for k in order])) for name in states.FIELDS}
     return Interactions(**arrays, instances=tuple((name, parameters) for name, parameters, _ in catalogue), meta=meta)
+
+
+def _plain(counts: Counter) -> dict[str, int]:
+    return {key if isinstance(key, str) else ": ".join(key): count for key, count in counts.items()}
 
 
 def _shares(size: int, rng) -> dict[str, int]:
@@ -125,7 +131,7 @@ def _drafts(open_actions, wanted, accepted, tried, offered, catalogue, captured,
     drafts, room = [], int(np.clip(1.5 * lack.sum(), 16, BATCH))
     while len(drafts) < room:
         action = str(rng.choice(open_actions, p=lack / lack.sum()))
-        category = str(rng.choice(list(PLANS[action])))
+        category = _kind(action, tried, accepted, rng)
         instance = int(rng.choice(offered[category]))
         name, parameters, _ = catalogue[instance]
         grid = None if grids is None else grids / f"{instance:05d}.npy"
@@ -134,6 +140,13 @@ def _drafts(open_actions, wanted, accepted, tried, offered, catalogue, captured,
         if found is not None:
             drafts.append((action, instance, found))
     return drafts
+
+
+def _kind(action: str, tried: Counter, accepted: Counter, rng) -> str:
+    """A category for the action, the harder ones more often, so that they are not drowned by the easy ones."""
+    names = list(PLANS[action])
+    hard = np.array([min((tried[action, n] + 2) / (accepted[action, n] + 1), HARD) for n in names])
+    return str(rng.choice(names, p=hard / hard.sum()))
 
 
 def _finished(starts: list[setup.Start], rng) -> list[dict | str]:

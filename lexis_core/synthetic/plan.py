@@ -51,6 +51,8 @@ class Plan:
     raised     : metres, range of the object's height above the floor ("floor" only)
     lay        : "up" or "down" for bodies laid flat on their back or front
     upright    : how much a held object stays upright
+    twist      : degrees, range of turning the chest to the left
+    mirror     : left and right may change places; not on a bicycle, whose pedals stand as they do
     """
 
     legs: tuple[str, ...]
@@ -67,3 +69,4 @@ class Plan:
     lay: str = ""
     upright: float = 1.0
     twist: tuple[float, float] = (-5, 5)
+    mirror: bool = True

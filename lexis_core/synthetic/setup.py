@@ -19,7 +19,7 @@ Array = np.ndarray
 TOUCHES = 6  # at most, of one interaction
 LYING = ("baseball_bat", "broom", "guitar", "hammer", "ladder", "tennis_racket", "umbrella")  # when nobody holds them
 FLAT_HAND = 2.0  # metres, the radius of a surface that is as good as flat
-LOWEST_SEAT, HIGHEST_SEAT = 0.33, 0.50  # metres, of seats with the feet on the floor; from higher ones they hang
+LOWEST_SEAT, HIGHEST_SEAT = 0.33, 0.56  # metres, of seats with the feet on the floor; from higher ones they hang
 JITTER = 0.06  # radians
 REACH = (0.03, 0.15)  # metres between a reaching hand and the thing
 
@@ -56,7 +56,7 @@ class Start:
 
 def draft(plan: Plan, solid: solids.Solid, rng: np.random.Generator, captured: poses.Captured | None) -> Start | None:
     """Choose posture, hands and places to touch; None when the object has no such place."""
-    mirror = rng.random() < 0.5
+    mirror = rng.random() < 0.5 and plan.mirror
     yaw = np.radians(rng.choice(plan.yaw) + rng.uniform(-plan.turn, plan.turn)) if plan.yaw else 0.0
     turn = rotation_from_axis_angle(np.array([0, yaw, 0]))
     square = rotation_from_axis_angle(np.array([0, np.radians(90) * np.round(yaw / np.radians(90)), 0]))
@@ -68,7 +68,7 @@ def draft(plan: Plan, solid: solids.Solid, rng: np.random.Generator, captured: p
         return None
     if contacts and contacts[0].region == "seat" and not plan.lay and plan.feet:
         seat = contacts[0].spot.point[1] - solid.low[1]
-        if seat < LOWEST_SEAT:
+        if seat < LOWEST_SEAT or (seat > HIGHEST_SEAT and solid.model.category == "yoga_ball"):
             return None
         plan = replace(plan, feet=bool(seat < HIGHEST_SEAT))
     pose = _posture(plan, rng, captured)
@@ -113,7 +113,8 @@ def _contacts(touches: list[Touch], solid: solids.Solid, turn: Array, rng) -> li
             share = (places - places.min(0)) / extent
             spots = [s for s, at in zip(spots, share, strict=True) if ((at >= low - 1e-6) & (at <= high + 1e-6)).all()]
         else:
-            spots = solids.spots(solid, touch.parts, turn, touch.facing, low, high)
+            level = 0.95 if touch.region.endswith(("sole", "ball")) else 0.75
+            spots = solids.spots(solid, touch.parts, turn, touch.facing, low, high, level)
         if not spots:
             return None
         twin = [c for c in found if c.touch.kind == touch.kind and c.touch.parts == touch.parts and _twins(c, touch)]

@@ -102,6 +102,8 @@ class _Batch:
                 self.normal[b, c] = torch.tensor(contact.spot.normal)
                 self.facing[b, c] = torch.tensor(region.normal)
                 self.slide[b, c], self.aim[b, c] = touch.slide, touch.aim
+                if contact.region in ("seat", "saddle"):
+                    self.margin[b, _LIMBS["pelvis"]] = 0.0
                 self.margin[b, where[contact.region]] = -SKIN_GIVES
                 if region.joint in FEET:
                     self.standing[b, FEET.index(region.joint)] = 0.0
@@ -138,7 +140,7 @@ def _corners(low: Array, high: Array) -> Array:
 
 def _limbs() -> dict[str, Array]:
     main = np.array(JOINTS)[default_body().weights[solver_points()[0]].argmax(1)]
-    found = {}
+    found = {"pelvis": np.flatnonzero(np.isin(main, ["pelvis", "left_hip", "right_hip"]))}
     for side in ("left", "right"):
         fingers = [f"{side}_{finger}{k}" for finger in FINGERS for k in (1, 2, 3)]
         found[f"{side} hand"] = np.flatnonzero(np.isin(main, [f"{side}_wrist", *fingers]))
@@ -195,11 +197,11 @@ def _touching(batch: _Batch, points, joints, turns, turn, place, push: float) ->
     local = (points - place[:, None]) @ turn
     distance = GridDistance.apply(local, batch.values, batch.offset, batch.origin, batch.cell, batch.dims)
     inside = (batch.margin - distance).clamp(min=0) * batch.watched
-    loss = push * 60.0 * (inside**2).sum(1)
+    loss = push * 100.0 * (inside**2).sum(1)
     # thin plates fall through the grid: the touching limb stays on the outer side of the place's plane
     limb = local[rows[..., None], batch.limb] - batch.point[:, :, None]
     under = (-(limb * batch.normal[:, :, None]).sum(-1) - SKIN_GIVES).clamp(0, 0.06)
-    loss = loss + push * 30.0 * (batch.kinds["flat"] * (under**2).sum(-1)).sum(1)
+    loss = loss + push * 90.0 * (batch.kinds["flat"] * (under**2).sum(-1)).sum(1)
     near = distance[rows[..., None], batch.ids]
     closest = near.abs().topk(POINTS // 2, largest=False).values
     at = local[rows[..., None], batch.ids].mean(2)
@@ -208,7 +210,7 @@ def _touching(batch: _Batch, points, joints, turns, turn, place, push: float) ->
     along = (off * batch.normal).sum(-1, keepdim=True)
     astray = ((off - along * batch.normal).norm(dim=-1) - batch.slide).clamp(min=0)
     facing = 1 + ((turned @ batch.facing[..., None])[..., 0] * batch.normal).sum(-1)
-    flat = 80.0 * (closest.clamp(max=0.3) ** 2).mean(-1) + 20.0 * astray**2 + 0.25 * batch.aim * facing
+    flat = 120.0 * (closest.clamp(max=0.3) ** 2).mean(-1) + 20.0 * astray**2 + 0.25 * batch.aim * facing
     grip = ((joints[rows, batch.joint] - place[:, None]) @ turn) + (turned @ batch.grip[..., None])[..., 0]
     cosine = (turned[..., 2] * batch.axis).sum(-1)
     aligned = torch.where(batch.signed > 0, 1 - cosine, 1 - cosine**2)

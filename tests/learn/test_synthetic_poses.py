@@ -130,3 +130,15 @@ def test_captured_poses_are_read_by_tag_and_wrong_files_refused(tmp_path):
     path.write_bytes(b"no")
     with pytest.raises(InputError):
         poses.read_captured(path)
+
+
+def test_the_grid_distance_has_the_gradient_of_its_values():
+    torch = pytest.importorskip("torch")
+    from lexis_core.synthetic.grid import GridDistance
+
+    rng = np.random.default_rng(0)
+    dims = torch.tensor([[[5, 6, 7]], [[4, 5, 6]]])
+    values = torch.tensor(rng.normal(size=5 * 6 * 7 + 4 * 5 * 6))
+    points = torch.tensor(rng.uniform(-1, 3, (2, 40, 3)), requires_grad=True)
+    rest = values, torch.tensor([[0], [210]]), torch.zeros(2, 1, 3).double(), torch.tensor([0.5, 0.3]).double(), dims
+    assert torch.autograd.gradcheck(lambda p: GridDistance.apply(p, *rest), (points,))
