@@ -31,7 +31,7 @@ _KIND = np.array([0] * 11 + [1, 1, 2, 2, 3, 3] + [4] * 6 + [5, 5, 6, 6, 7, 7] + 
 # by kind: face, shoulder, elbow, wrist, hand, hip, knee, ankle, foot
 _UNDER_SKIN = np.array([0.03, 0.10, 0.07, 0.05, 0.04, 0.15, 0.09, 0.06, 0.05])[_KIND]  # metres
 _SEEN = np.array([0.0095, 0.011, 0.0115, 0.01, 0.013, 0.012, 0.012, 0.0135, 0.016])[_KIND]  # median, of stature
-_HIDDEN = np.array([0.009, 0.01, 0.022, 0.024, 0.024, 0.014, 0.022, 0.024, 0.02])[_KIND]
+_HIDDEN = np.array([0.010, 0.012, 0.024, 0.034, 0.032, 0.014, 0.022, 0.024, 0.02])[_KIND]
 _DEPTH = np.array([0.035, 0.025, 0.045, 0.065, 0.075, 0.012, 0.045, 0.075, 0.075])[_KIND]  # metres
 _ACROSS = np.array([0.025, 0.015, 0.025, 0.03, 0.035, 0.008, 0.035, 0.04, 0.045])[_KIND]  # metres
 _SURE_SEEN = np.array([4.0, 3.9, 2.5, 2.1, 1.8, 3.2, 2.5, 2.3, 1.8])[_KIND]  # log odds
@@ -48,12 +48,13 @@ _HABIT = {0: (0, 0.9, 2.2), 1: (0, 0.4, 1.3), 2: (0, 0.2, 0.5), 3: (-1.1, 0.1, 2
 _FOLLOWS = {**{k: (0, 0.5) for k in range(1, 11)}, 13: (11, 0.5), 15: (13, 0.6), 17: (15, 0.85), 19: (15, 0.85),
             21: (15, 0.85), 25: (23, 0.4), 27: (25, 0.4), 29: (27, 0.55), 31: (27, 0.55)}
 
-SKILL = 0.35                    # spread of a picture's difficulty, logarithm
-LOST = 0.09                     # share of the hidden landmarks that are nowhere near
-FLIP_AWAY, FLIP = 0.10, 0.01   # share of people whose sides are mixed up: seen from behind, else
+SKILL = 0.50                    # spread of a picture's difficulty, logarithm
+BAD, BAD_SHARE = 3.0, 0.05      # how much worse, and how often, when the whole person is misread
+LOST, LOST_SEEN, FAR = 0.09, 0.03, 0.2  # share of hidden and of all limbs that are nowhere near, by so many metres
+FLIP_AWAY, FLIP = 0.11, 0.015  # share of people whose sides are mixed up: seen from behind, else
 FLIP_LIMB = 0.025               # legs alone, arms alone
 TURN = 0.08                     # radians about each axis
-SQUASH, SCALE = (0.76, 0.17), (-0.06, 0.07)  # mean and spread of depth's factor, and of the logarithm of the size
+SQUASH, SCALE = (0.72, 0.20), (-0.06, 0.07)  # mean and spread of depth's factor, and of the logarithm of the size
 HEAVY = 2.2                     # degrees of freedom of Student's t
 REACH, WORLD_REACH = 1.09, 0.25  # of the rim, shares of the farthest landmark: in the picture, in the world
 MEDIAN = 1.37                   # of the length of two such numbers
@@ -170,14 +171,14 @@ def detected(pixels: Array, points: Array, visible: Array, camera: Camera,
     metre = camera.focal[0] / max(float(hips[2]), 0.1)  # pixels
     axes = _trunk_axes(points)
     habit = _HABITS @ axes
-    skill = np.exp(rng.normal(0, SKILL))
+    skill = np.exp(rng.normal(0, SKILL)) * (BAD if rng.random() < BAD_SHARE else 1.0)
     waver = skill * (_SEEN + (1 - visible) * _HIDDEN)
     order = _sides(float(axes[2, 2]), rng)
     steps = _MIX @ rng.standard_t(HEAVY, (33, 3))
 
     off = STATURE * waver[:, None] * steps[:, :2] / MEDIAN
-    lost = rng.random(33) < LOST * (1 - visible) * (_CANDID > 0.5)
-    off = off + lost[:, None] * rng.normal(0, 0.2, (33, 2))
+    lost = rng.random(33) < (LOST_SEEN + LOST * (1 - visible)) * (_CANDID > 0.5)
+    off = off + lost[:, None] * (_MIX @ rng.normal(0, FAR, (33, 2)))
     seen = (pixels + metre * habit[:, :2])[order] + metre * off
 
     turn = rotation_from_axis_angle(rng.normal(0, TURN, 3))

@@ -121,7 +121,7 @@ def seen_along(points: Array, axes: Array, middle: Array, scale: float, size: in
 
 @compiled
 def splat_low(seen: Array, floor: float, reach: float, out: Array) -> None:
-    """Add to each cell of a map how many points (seen_along) stand over it, those within reach (metres) of the floor most."""
+    """Add to each cell of a map how many points (of seen_along) stand over it, few beyond reach (metres)."""
     size = len(out)
     for k in range(len(seen)):
         row, column = int(seen[k, 1]), int(seen[k, 0])
