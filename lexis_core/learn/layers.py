@@ -44,6 +44,31 @@ class Block(nn.Module):
         return x + self.mlp(self.mlp_norm(x))
 
 
+class BatchRenorm(nn.Module):
+    """(B, width) -> each column with mean 0 and variance 1 over the data (Ioffe 2017).
+
+    Forward it uses running statistics, in training too, so that a network answers the same in both; backward the
+    batch's, so that nothing is gained by a larger scale. Where a batch has left the running statistics behind, by more
+    than a factor or an offset of `limit`, its own bound the numbers. running : (2, width) mean and standard deviation,
+    which follow quickly: tokens that drift leave the codebook behind.
+    """
+
+    def __init__(self, width: int, follow: float = 0.5, limit: float = 2.0):
+        super().__init__()
+        self.follow, self.limit = follow, limit
+        self.register_buffer("running", torch.zeros(2, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return (x - self.running[0]) / self.running[1].clamp(min=1e-4)
+        mean, deviation = x.mean(0), (x.var(0, correction=0) + 1e-8).sqrt()
+        with torch.no_grad():
+            self.running.lerp_(torch.stack([mean, deviation]), self.follow if self.running.any() else 1.0)
+            ratio = (deviation / self.running[1]).clamp(1 / self.limit, self.limit)
+            offset = ((mean - self.running[0]) / self.running[1]).clamp(-self.limit, self.limit)
+        return (x - mean) / deviation * ratio + offset
+
+
 def mlp(*widths: int) -> nn.Sequential:
     """Linear layers from width to width with GELU between them."""
     layers: list[nn.Module] = []

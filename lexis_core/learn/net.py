@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from lexis_core.errors import InputError
 from lexis_core.learn import checkpoint
-from lexis_core.learn.layers import Block, fourier, learned, mlp
+from lexis_core.learn.layers import BatchRenorm, Block, fourier, learned, mlp
 from lexis_core.learn.vector_quantiser import VectorQuantiser
 
 KIND = "LEXIS-Net"
@@ -83,24 +83,26 @@ class ObjectEncoder(nn.Module):
 class Encoder(nn.Module):
     """Joint rotations (B, 21, 6), f_o (B, shape), action (B,) int64 -> tokens (B, 16, code_width).
 
-    Each number of each token has mean 0 and variance 1 over the interactions (batch norm before the codebook, Lancucki
-    et al. 2020): without it the tokens differ by their place alone and a handful of codes serves everyone.
+    Each number of each token has mean 0 and variance 1 over the interactions (normalised over the batch before the
+    codebook, Lancucki et al. 2020): else the tokens differ by their place alone and a few codes serve everyone.
     """
 
     def __init__(self, p: NetParams):
         super().__init__()
         self.count = p.tokens
         self.joint, self.object = nn.Linear(6, p.width), nn.Linear(p.shape, p.width)
+        self.pose = nn.Linear(JOINTS * 6, p.tokens * p.width)  # attention alone takes long to find the joints
         self.action = nn.Embedding(p.actions + 1, p.width)
         self.which_joint, self.token = learned(JOINTS, p.width), learned(p.tokens, p.width)
         self.blocks = nn.Sequential(*(Block(p.width, p.heads) for _ in range(p.encoder_layers)))
         self.norm = nn.LayerNorm(p.width)
         self.out = nn.Linear(p.width, p.code_width)
-        self.spread = nn.BatchNorm1d(p.tokens * p.code_width, affine=False)
+        self.spread = BatchRenorm(p.tokens * p.code_width)
 
     def forward(self, theta: Tensor, f_o: Tensor, action: Tensor) -> Tensor:
         given = [self.joint(theta) + self.which_joint, self.object(f_o)[:, None], self.action(action)[:, None]]
-        x = torch.cat([self.token.expand(theta.shape[0], -1, -1), *given], 1)
+        tokens = self.token + self.pose(theta.flatten(1)).unflatten(1, self.token.shape)
+        x = torch.cat([tokens, *given], 1)
         z = self.out(self.norm(self.blocks(x)[:, : self.count]))
         return self.spread(z.float().flatten(1)).reshape(z.shape)
 
@@ -112,21 +114,23 @@ class Decoder(nn.Module):
         super().__init__()
         self.p, self.count = p, PLANES * p.patches**2
         self.token, self.object = nn.Linear(p.code_width, p.width), nn.Linear(p.shape, p.width)
-        self.which_token, self.joint = learned(p.tokens, p.width), learned(JOINTS, p.width)
+        self.which_token = learned(p.tokens, p.width)
+        self.gist = nn.Linear(p.tokens * p.code_width, p.width)
         self.body_patch, self.object_patch = learned(self.count, p.width), learned(self.count, p.width)
         self.blocks = nn.Sequential(*(Block(p.width, p.heads) for _ in range(p.decoder_layers)))
         self.norm = nn.LayerNorm(p.width)
-        self.theta = nn.Linear(p.width, 6)
-        nn.init.constant_(self.theta.bias, 0)
-        self.theta.bias.data[[0, 4]] = 1  # starts at the T-pose
+        self.theta = mlp(p.tokens * p.code_width, 4 * p.width, JOINTS * 6)
+        self.theta[-1].bias.data = torch.tensor([1.0, 0, 0, 0, 1, 0]).repeat(JOINTS)  # starts at the T-pose
         self.body, self.shape = (nn.Linear(p.width, p.channels * p.patch**2) for _ in range(2))
 
     def forward(self, z: Tensor, f_o: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        whole = z.flatten(1)
         given = [self.token(z) + self.which_token, self.object(f_o)[:, None]]
-        wanted = torch.cat([self.joint, self.body_patch, self.object_patch]).expand(z.shape[0], -1, -1)
-        x = self.norm(self.blocks(torch.cat([*given, wanted], 1)))[:, z.shape[1] + 1 :]
-        joints, body, object = x.split([JOINTS, self.count, self.count], 1)
-        return self.unpatched(self.body(body)), self.unpatched(self.shape(object)), self.theta(joints).float()
+        wanted = torch.cat([self.body_patch, self.object_patch]) + self.gist(whole)[:, None]
+        x = self.norm(self.blocks(torch.cat([*given, wanted], 1)))
+        _, body, object = x.split([z.shape[1] + 1, self.count, self.count], 1)
+        theta = self.theta(whole).float().unflatten(1, (JOINTS, 6))
+        return self.unpatched(self.body(body)), self.unpatched(self.shape(object)), theta
 
     def unpatched(self, x: Tensor) -> Tensor:
         """(B, 3 n n, C k k) patches -> (B, 3, C, n k, n k) planes."""

@@ -69,8 +69,9 @@ def varied(batch: Batch, *, shape_points: int, field_points: int, mirror: float,
            unknown_action: int) -> Batch:
     """The batch as training sees it, by torch's random numbers.
 
-    shape_points, field_points : how many points are kept, the same ones throughout the batch
-    mirror, turned             : share seen in a mirror; share whose canonical frame is turned about y by any angle
+    shape_points   : how many points the object encoder sees, others in each sample; in every fourth batch all
+    field_points   : how many points of each surface are kept, the same ones throughout the batch
+    mirror, turned : share seen in a mirror; share whose canonical frame is turned about y by any angle
     action_dropped             : share whose action becomes unknown_action
     """
     count, device = len(batch.theta), batch.theta.device
@@ -81,16 +82,20 @@ def varied(batch: Batch, *, shape_points: int, field_points: int, mirror: float,
     def some(points: Tensor, wanted: int) -> Tensor:
         return torch.randperm(points.shape[1], device=device)[:wanted]
 
+    shape = batch.shape_points
+    if torch.rand(()) > 0.25:  # the points are in random order: any run of them is spread over the surface
+        first = torch.randint(shape.shape[1], (count, 1), device=device)
+        run = (first + torch.arange(shape_points, device=device)) % shape.shape[1]
+        shape = shape.gather(1, run[..., None].expand(-1, -1, 3))
     flip = chance(mirror)
     sign = torch.ones(count, 1, 3, device=device)
     sign[:, 0, 0] -= 2 * flip
     theta = batch.theta.clone()
     theta[flip] = sixd_from_rotation(mirrored(rotation_from_sixd(theta[flip])))
     turn = about_y(2 * math.pi * torch.rand(count, device=device) * chance(turned))
-    shape, body, object = (some(batch.shape_points, shape_points), some(batch.body_points, field_points),
-                           some(batch.object_points, field_points))
+    body, object = some(batch.body_points, field_points), some(batch.object_points, field_points)
     return Batch(theta, torch.where(chance(action_dropped), unknown_action, batch.action),
-                 batch.shape_points[:, shape] * sign @ turn, batch.body_points[:, body] * sign,
+                 shape * sign @ turn, batch.body_points[:, body] * sign,
                  batch.object_points[:, object] * sign @ turn, batch.body_distance[:, body],
                  batch.object_distance[:, object])
 

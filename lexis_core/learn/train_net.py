@@ -71,10 +71,10 @@ def near_distance(field: Tensor) -> Tensor:
 
 
 def field_loss(field: Tensor, truth: Tensor) -> Tensor:
-    """Mean absolute error, and cross entropy to leave the field of zeros, which is the median of most points."""
-    safe = field.clamp(1e-6, 1 - 1e-6)
-    entropy = -(truth * safe.log() + (1 - truth) * (1 - safe).log()).mean()
-    return functional.l1_loss(field, truth) + 0.3 * entropy
+    """Mean absolute error, and divergence to leave the field of zeros, which is the median of most points."""
+    p, q = truth.clamp(1e-6, 1 - 1e-6), field.clamp(1e-6, 1 - 1e-6)
+    divergence = p * (p / q).log() + (1 - p) * ((1 - p) / (1 - q)).log()
+    return functional.l1_loss(field, truth) + 0.3 * divergence.mean()
 
 
 def losses(s: Settings, decoded: Decoded, batch: Batch, commitment: Tensor, rest: Tensor) -> dict[str, Tensor]:

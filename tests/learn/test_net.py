@@ -31,6 +31,7 @@ from lexis_core.learn.kinematics import (  # noqa: E402
     sixd_from_rotation,
     skeleton,
 )
+from lexis_core.learn.layers import BatchRenorm  # noqa: E402
 from lexis_core.learn.net import SIZES, LexisNet, NetParams, load_net  # noqa: E402
 from lexis_core.learn.net_batch import Tensors, batch_of, varied  # noqa: E402
 from lexis_core.learn.net_report import measure, summary  # noqa: E402
@@ -151,6 +152,21 @@ def test_fields_lie_between_0_and_1_for_any_number_of_points():
         assert field.min() > 0 and field.max() < 1
 
 
+def test_normalised_numbers_are_the_same_in_training_and_in_use():
+    torch.manual_seed(0)
+    norm = BatchRenorm(3)
+    for _ in range(300):
+        norm(torch.tensor([5.0, -2, 0]) + torch.tensor([1.0, 4, 0.1]) * torch.randn(64, 3))
+    x = (torch.tensor([5.0, -2, 0]) + torch.tensor([1.0, 4, 0.1]) * torch.randn(1000, 3)).requires_grad_()
+    trained = norm(x)
+    torch.testing.assert_close(trained, norm.eval()(x))
+    torch.testing.assert_close(trained.mean(0), torch.zeros(3), atol=0.1, rtol=0)
+    torch.testing.assert_close(trained.std(0), torch.ones(3), atol=0.1, rtol=0)
+    (trained * torch.randn(1000, 3)).sum().backward()
+    scale = (x.grad * (x - x.mean(0))).sum(0).detach()  # how the loss changes when everything grows
+    torch.testing.assert_close(scale, torch.zeros(3), atol=1e-3, rtol=0)
+
+
 def test_the_object_is_seen_as_a_set_of_points():
     net = LexisNet(TINY).eval()
     points = torch.rand(2, 60, 3)
@@ -178,7 +194,7 @@ def test_the_exported_network_answers_as_torch_does(tmp_path):
     pytest.importorskip("onnx", reason="onnx is not installed, which writes the file")
     pytest.importorskip("onnxscript", reason="onnxscript is not installed, which torch exports with")
     net = LexisNet(TINY)
-    for seed in range(3):  # batch norm and codebook get the statistics of something
+    for seed in range(3):  # the norm and the codebook get the statistics of something
         net(*some_input(8, seed))
     net.eval()
     batch, *counts = (torch.export.Dim(name) for name in ("batch", "shape", "body", "object"))
