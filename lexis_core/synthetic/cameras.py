@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from lexis_core.camera import Camera
 from lexis_core.geometry import rotation_from_axis_angle
+from lexis_core.mesh import Mesh
+from lexis_core.raster import rasterise
 
 Array = np.ndarray
 
@@ -13,6 +16,8 @@ PITCH = (-10.0, 30.0)  # degrees down
 ROLL = 4.0  # degrees, standard deviation
 FOCAL = (0.9, 3.0)  # in units of the crop's side, log-uniform: 58 to 19 degrees
 CLOSEST = 0.25  # metres of anything from the lens
+SEEN = 0.3  # of the body's vertices at least that the object does not hide
+LOOK = 56  # pixels, the side of the picture that tells
 ASIDE = 0.35  # how far the person may be from the middle, in units of the room that is left
 
 
@@ -44,3 +49,13 @@ def draw_camera(rng: np.random.Generator, body: Array, thing: Array) -> tuple[Ar
     if np.abs(flat).max() > 0.5 or not FILL[0] - 0.02 < np.ptp(flat, axis=0).max() < FILL[1] + 0.02:
         return None
     return turn, shift, focal
+
+
+def share_in_sight(body: Array, thing: Mesh, turn: Array, shift: Array, focal: float) -> float:
+    """How much of the body (N, 3) the object leaves free, 0..1, judged on a small picture of the object."""
+    camera = Camera(LOOK, LOOK, (focal * LOOK, focal * LOOK), (LOOK / 2, LOOK / 2))
+    seen, other = body @ turn.T + shift, thing.vertices @ turn.T + shift
+    face, depth = rasterise(camera.project(other), other[:, 2], thing.faces, LOOK, LOOK)
+    column, row = np.clip(camera.project(seen).astype(int), 0, LOOK - 1).T
+    hidden = (face[row, column] >= 0) & (depth[row, column] < seen[:, 2])
+    return float(1 - hidden.mean())

@@ -28,7 +28,7 @@ from lexis_core.geometry import axis_angle_from_rotation, rotation_from_axis_ang
 from lexis_core.objects.library import CATEGORIES, make
 from lexis_core.synthetic import check, poses, setup, solids, solver, states
 from lexis_core.synthetic.actions import HELD_OUT, PLANS
-from lexis_core.synthetic.cameras import draw_camera
+from lexis_core.synthetic.cameras import SEEN, draw_camera, share_in_sight
 from lexis_core.synthetic.states import ACTION_NAMES, Interactions
 
 VERSION = 1
@@ -171,8 +171,9 @@ def _accepted(start: setup.Start, body_pose, root, shift, place, turn, seeds) ->
         return "object inside body"
     rng = np.random.default_rng(seeds[0])
     heading = rotation_from_axis_angle(np.array([0, rng.uniform(-np.pi, np.pi), 0]))
-    thing = (start.solid.vertices @ turn.T + place) @ heading.T
-    view = next((v for _ in range(8) if (v := draw_camera(rng, vertices[0] @ heading.T, thing)) is not None), None)
+    body, thing = vertices[0] @ heading.T, start.solid.model.mesh.moved(heading @ turn, heading @ place)
+    views = (draw_camera(rng, body, thing.vertices) for _ in range(10))
+    view = next((v for v in views if v is not None and share_in_sight(body[::9], thing, *v) > SEEN), None)
     if view is None:
         return "no camera"
     pelvis = rest_joints(default_body(), start.betas, np.zeros(10, np.float32))[0]

@@ -107,6 +107,23 @@ def test_equal_seeds_make_equal_bytes(tmp_path):
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
+def test_a_stopped_run_goes_on_from_its_shards_and_only_its_own(tmp_path, made):
+    out = tmp_path / "set.npz"
+    folder = tmp_path / "set.npz.shards"
+    folder.mkdir()
+    stamp = {"version": generate.VERSION, "count": 40, "seed": 5, "captured": False}
+    (folder / "stamp.json").write_text(json.dumps(stamp))
+    made.save(folder / "00000.npz")
+    with pytest.raises(InputError):
+        generate.generate(40, 6, out)
+    whole = generate.generate(40, 5, out)
+    assert not folder.exists() and len(states.load(out)) == len(made)
+    kept = set(states.FIELDS) - {"instance"}  # rows of another list
+    assert all(np.array_equal(getattr(whole, name), getattr(made, name)) for name in kept)
+    assert [whole.category(i) for i in range(len(whole))] == [made.category(i) for i in range(len(made))]
+    assert {len(row.split("|")) for row in generate.table(whole.meta).splitlines()} == {7}
+
+
 def test_no_instance_is_in_two_splits_and_held_out_kinds_never_train(made):
     catalogue = generate.instances(20_000, seed=3)
     assert {split for name, _, split in catalogue if name in HELD_OUT} == {3}
