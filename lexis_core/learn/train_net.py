@@ -33,7 +33,7 @@ MAY_CHANGE = {"out", "steps", "processes", "threads", "device", "validate_every"
 
 @dataclass(frozen=True)
 class Settings:
-    states: str                 # a states file of lexis_core.synthetic
+    states: str                 # a file of lexis_core.synthetic
     out: str = "runs/lexis-net"
     size: str = "small"         # or base
     quantiser: bool = True      # --no-quantiser: the ablation without the discrete bottleneck
@@ -212,4 +212,4 @@ def write_log(out: Path, log: list[dict]) -> None:
 
 
 if __name__ == "__main__":
-    train(from_command_line(Settings, __doc__.splitlines()[0]))
+    train(from_command_line(Settings, "Train LEXIS-Net. What each setting means: the head of this file."))

@@ -35,6 +35,7 @@ from lexis_core.learn.layers import BatchRenorm  # noqa: E402
 from lexis_core.learn.net import SIZES, LexisNet, NetParams, load_net  # noqa: E402
 from lexis_core.learn.net_batch import Tensors, batch_of, varied  # noqa: E402
 from lexis_core.learn.net_report import measure, summary  # noqa: E402
+from lexis_core.learn.settings import from_command_line  # noqa: E402
 from lexis_core.learn.train_net import Settings, losses, train  # noqa: E402
 from lexis_core.learn.vector_quantiser import VectorQuantiser, codebook_use  # noqa: E402
 from lexis_core.synthetic.states import Interactions  # noqa: E402
@@ -415,6 +416,11 @@ def test_nan_in_a_batch_stops_the_training(states, tmp_path, monkeypatch):
     monkeypatch.setattr(Tensors, "__init__", spoilt)
     with pytest.raises(InputError, match="not a number"):
         train(tiny_run(states, tmp_path))
+
+
+def test_every_setting_is_an_option():
+    words = ["--states", "s.npz", "--no-object", "--steps", "7", "--learning-rate", "2e-4"]
+    assert from_command_line(Settings, "", words) == Settings("s.npz", object=False, steps=7, learning_rate=2e-4)
 
 
 @pytest.mark.parametrize("change", [{"size": "huge"}, {"free_steps": 6}, {"states": "nowhere.npz"}])
