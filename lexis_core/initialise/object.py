@@ -38,7 +38,7 @@ HEIGHT_SPREAD = 0.07            # the body's height is known to this share, and 
 SIZE_SPREAD = {True: 0.03, False: 0.12}  # log scale of a mesh whose size is known; of a typical one
 NEAR = 0.03                     # of the photo's longer side: masks this near to one another are taken to touch
 GAP_SPREAD, DEEP_SPREAD, FLOOR_SPREAD = 0.03, 0.02, 0.10  # metres
-MOST_HOVER = 2.0                # spreads: what stands well apart is not drawn in, whatever the masks suggest
+MOST_HOVER = 6.0                # spreads: what stands well apart is not drawn in, whatever the masks suggest
 STANDING = ("floor", "seat")    # such things share the floor with the body's feet
 # unknowns: turn about x, y, z (radians), place in the crop (shares of its side), log depth, log scale
 DIFFERENCE = np.array([0.03, 0.03, 0.03, 0.01, 0.01, 0.03, 0.03])
