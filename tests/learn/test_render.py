@@ -8,7 +8,7 @@ from dataclasses import replace
 import igl
 import numpy as np
 import pytest
-from made_up_interactions import made_up_interactions
+from rendered_interactions import made_up_interactions
 
 from lexis_core.body import default_body, pose
 from lexis_core.mesh import Mesh
