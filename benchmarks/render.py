@@ -80,7 +80,7 @@ def rate(work: Callable[[Interactions, int], object], interactions: Interactions
 
 def made_up(count: int) -> Interactions:
     sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "learn"))
-    from made_up_interactions import made_up_interactions
+    from rendered_interactions import made_up_interactions
 
     return made_up_interactions(count)
 
