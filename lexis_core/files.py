@@ -1,12 +1,15 @@
-"""Writing without leaving anything half-written: beside the name first, then renamed."""
+"""Files at the door: written whole or not at all, and array files read without trusting them."""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import numpy as np
 
 from lexis_core.errors import InputError
 
@@ -33,6 +36,27 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         raise unwritable(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def read_arrays(path: Path, names: Collection[str], limit: int) -> dict[str, np.ndarray]:
+    """Those of a .npz file's arrays that are named, without pickles; what else it holds is left alone.
+
+    limit : bytes that the whole file may unpack to
+
+    Raises OSError when it cannot be opened, and ValueError when it is damaged, no .npz of plain arrays, or too large.
+    """
+    with open(path, "rb") as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                size = sum(member.file_size for member in archive.infolist())
+            if size <= limit:
+                file.seek(0)
+                with np.load(file, allow_pickle=False) as arrays:
+                    return {name: arrays[name] for name in names if name in arrays.files}
+        except (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, SyntaxError, MemoryError,
+                zipfile.BadZipFile, zipfile.zlib.error) as error:
+            raise ValueError(f"It is damaged, or not a .npz of plain arrays ({error}).") from error
+    raise ValueError(f"It would unpack to {size >> 20:,} MB; {limit >> 20:,} MB is the limit.")
 
 
 def unwritable(path: Path, error: OSError) -> InputError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -15,7 +14,7 @@ from PIL import Image
 
 from lexis_core.camera import Camera
 from lexis_core.errors import InputError
-from lexis_core.files import written_whole
+from lexis_core.files import read_arrays, written_whole
 from lexis_core.interfield import InterField
 from lexis_core.mesh import Mesh
 from lexis_core.objects.model import ObjectModel
@@ -171,18 +170,13 @@ def _read(path: Path) -> dict[str, Array]:
     if not path.is_file():
         raise InputError(f"There is no file {path}.", "The path does not lead to a file.", "Check the spelling.")
     try:
-        with zipfile.ZipFile(path) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-        if size > MAX_BYTES:
-            raise ValueError(f"It would unpack to {size / 2**30:.1f} GiB; {MAX_BYTES / 2**30:.0f} GiB is the limit.")
-        with np.load(path, allow_pickle=False) as file:
-            missing = sorted(set(_LAYOUT) - set(file.files))
-            if missing:
-                raise ValueError(f"It lacks {', '.join(missing)}.")
-            return {name: file[name] for name in _LAYOUT}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError, KeyError, NotImplementedError, RuntimeError,
-            SyntaxError, TypeError, MemoryError, zipfile.zlib.error) as error:
-        raise _refused(path, str(error) or type(error).__name__) from error
+        arrays = read_arrays(path, _LAYOUT, MAX_BYTES)
+    except (OSError, ValueError) as error:
+        raise _refused(path, str(error)) from error
+    missing = sorted(set(_LAYOUT) - set(arrays))
+    if missing:
+        raise _refused(path, f"It lacks {', '.join(missing)}.")
+    return arrays
 
 
 def _checked(a: dict[str, Array]) -> dict[str, Any]:

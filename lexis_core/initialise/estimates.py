@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import math
-import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ import numpy as np
 from lexis_core.body.model import BodyModel, rest_joints
 from lexis_core.camera import Camera
 from lexis_core.errors import InputError
+from lexis_core.files import read_arrays
 from lexis_core.geometry import nearest_rotation, rotation_from_axis_angle
 from lexis_core.objects.model import ObjectModel
 from lexis_core.state import BodyState, ObjectState
@@ -100,7 +100,7 @@ def read_estimate(path: str | Path, model: ObjectModel) -> Estimate:
 
 
 def _ours(path: Path, model: ObjectModel) -> Estimate:
-    a = _arrays(path)
+    a = read_arrays(path, _KNOWN, MAX_BYTES)
     optional = {name: _array(a, name, shape) for name, shape in _OPTIONAL.items() if name in a}
     if ("translation" in a) == ("pelvis" in a):
         raise KeyError("either translation or pelvis")
@@ -114,20 +114,6 @@ def _ours(path: Path, model: ObjectModel) -> Estimate:
         scale = float(_array(a, "object_scale", ())) if "object_scale" in a else 1.0
         placed = ObjectState(_rotation(a, "object_rotation"), _array(a, "object_translation", (3,)), scale)
     return _estimate(body, pelvis, placed, a, "center")
-
-
-def _arrays(path: Path) -> dict[str, Array]:
-    """The arrays we know, by name. ValueError for what is no .npz of plain arrays, or unpacks too large."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-        if size <= MAX_BYTES:
-            with np.load(path, allow_pickle=False) as file:
-                return {name: file[name] for name in file.files if name in _KNOWN}
-    except (ValueError, TypeError, EOFError, RuntimeError, SyntaxError, MemoryError, zipfile.BadZipFile,
-            zipfile.zlib.error) as error:
-        raise ValueError(f"It is damaged, or not a .npz of plain arrays ({error}).") from error
-    raise ValueError(f"It unpacks to more than {MAX_BYTES >> 20} MB.")
 
 
 def _open3dhoi(path: Path, model: ObjectModel) -> Estimate:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -15,7 +14,7 @@ import numpy as np
 from lexis_core.body import default_body, rest_joints
 from lexis_core.camera import Camera
 from lexis_core.errors import InputError
-from lexis_core.files import written_whole
+from lexis_core.files import read_arrays, written_whole
 from lexis_core.geometry import rotation_from_axis_angle
 from lexis_core.objects.library import CATEGORIES, make
 from lexis_core.objects.model import ObjectModel
@@ -164,23 +163,18 @@ def load(path: str | Path) -> Interactions:
         raise InputError(f"There is no file {path}.", "The path does not lead to a file.", "Check the spelling.")
     try:
         return _checked(_read(path))
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError, KeyError, NotImplementedError, RuntimeError,
-            TypeError, RecursionError, MemoryError, zipfile.zlib.error) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, MemoryError) as error:
         why = str(error) or type(error).__name__
         raise InputError(f"{path} is not a states file this version can read.", why,
                          "Make it again with `python -m lexis_core.synthetic.generate`.") from error
 
 
 def _read(path: Path) -> dict[str, Array]:
-    with zipfile.ZipFile(path) as archive:
-        size = sum(member.file_size for member in archive.infolist())
-    if size > MAX_BYTES:
-        raise ValueError(f"It would unpack to {size / 2**30:.1f} GiB; {MAX_BYTES / 2**30:.0f} GiB is the limit.")
-    with np.load(path, allow_pickle=False) as file:
-        missing = sorted({"head", *_LAYOUT} - set(file.files))
-        if missing:
-            raise ValueError(f"It lacks {', '.join(missing)}.")
-        return {name: file[name] for name in ("head", *_LAYOUT)}
+    arrays = read_arrays(path, ("head", *_LAYOUT), MAX_BYTES)
+    missing = sorted({"head", *_LAYOUT} - set(arrays))
+    if missing:
+        raise ValueError(f"It lacks {', '.join(missing)}.")
+    return arrays
 
 
 def _checked(arrays: dict[str, Array]) -> Interactions:
