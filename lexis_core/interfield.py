@@ -7,6 +7,7 @@ cores itself and keeps Python's lock while it works, so a thread pool on top gai
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import igl
@@ -107,7 +108,14 @@ def distance(points: Array, mesh: Mesh) -> Array:
     A face without area counts as the segment or point it has become; vertices that no face uses do not count.
     Raises InputError when the mesh has no faces.
     """
-    return _distance(points, _surface(mesh))
+    return distance_to(mesh)(points)
+
+
+def distance_to(mesh: Mesh) -> Callable[[Array], Array]:
+    """distance(points, mesh) as a function of the points, its search tree built once."""
+    surface = _surface(mesh)
+    tree = _tree(surface)
+    return lambda points: np.sqrt(_searched(tree, points, surface)[0]).astype(np.float32)
 
 
 def closest(points: Array, mesh: Mesh) -> tuple[Array, Array]:
@@ -208,8 +216,16 @@ def _surface(mesh: Mesh) -> _Surface:
 
 def _nearest(points: Array, surface: _Surface) -> tuple[Array, Array, Array]:
     """Squared distance (P,), face (P,) and nearest point (P, 3) of the surface, in float64."""
+    return _searched(_tree(surface), points, surface)
+
+
+def _tree(surface: _Surface) -> igl.AABB:
     tree = igl.AABB()
     tree.init(surface.vertices, surface.faces)
+    return tree
+
+
+def _searched(tree: igl.AABB, points: Array, surface: _Surface) -> tuple[Array, Array, Array]:
     return tree.squared_distance(surface.vertices, surface.faces, np.ascontiguousarray(points, np.float64))
 
 

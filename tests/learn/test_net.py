@@ -15,6 +15,8 @@ from lexis_core.body import default_body, pose
 from lexis_core.body.names import JOINTS
 from lexis_core.errors import InputError
 from lexis_core.geometry import rotation_from_axis_angle
+from lexis_core.interfield import distance
+from lexis_core.mesh import Mesh
 from lexis_core.runtime.session import Session
 from lexis_core.state import BodyState
 
@@ -24,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "data"))
 from made_up_interactions import made_up  # noqa: E402
 
 from lexis_core.learn import checkpoint, net_data  # noqa: E402
+from lexis_core.learn.body_distance import body_distance  # noqa: E402
 from lexis_core.learn.kinematics import (  # noqa: E402
     joint_positions,
     mirrored,
@@ -243,6 +246,16 @@ def test_cached_distances_are_those_of_the_meshes(states, data):
     for points, mesh, cached in ((on_body, object, data.body_distance[1]), (on_object, body, data.object_distance[1])):
         expected = np.linalg.norm(trimesh.proximity.closest_point_naive(mesh, points)[0] - points, axis=1)
         np.testing.assert_allclose(cached[some].numpy(), np.minimum(expected, net_data.FAR), atol=1e-3, rtol=1e-3)
+
+
+def test_the_fast_distance_to_a_posed_body_is_the_exact_one_within_2_mm():
+    model, rng = default_body(), np.random.default_rng(7)
+    for reach in (0.2, 0.4):  # radians
+        posed = pose(model, BodyState(body_pose=rng.normal(0, reach, (21, 3)).astype(np.float32))).vertices
+        near = posed[rng.integers(len(posed), size=2000)] + rng.normal(0, 0.03, (2000, 3))
+        points = np.concatenate([near, posed[::7], rng.uniform(-2, 2, (500, 3))])
+        error = body_distance(points, posed) - distance(points, Mesh(posed, model.faces))
+        assert error.min() > -1e-5 and error.max() < 2e-3
 
 
 def test_body_points_lie_on_the_rest_body_and_spread_by_area():
