@@ -1,5 +1,8 @@
 """Make the training set: python -m lexis_core.synthetic.generate --count N --seed S --out states.npz [--poses FILE]
 
+With --test, all objects are of instances that no training set holds; --test --count 2000 --seed 1000, without --poses,
+is the test set.
+
 Deterministic from the seed, whatever the number of processes. Work is cut into shards; those done lie beside the result
 until it is whole, and a run that was stopped goes on from them.
 """
@@ -23,47 +26,20 @@ import torch
 
 from lexis_core.body import default_body, rest_joints
 from lexis_core.errors import InputError, LexisError
-from lexis_core.files import written_whole
 from lexis_core.geometry import axis_angle_from_rotation, rotation_from_axis_angle
-from lexis_core.objects.library import CATEGORIES, make
-from lexis_core.synthetic import check, poses, setup, solids, solver, states
+from lexis_core.synthetic import check, poses, setup, solver, states
 from lexis_core.synthetic.actions import HELD_OUT, PLANS
 from lexis_core.synthetic.cameras import SEEN, draw_camera, share_in_sight
+from lexis_core.synthetic.catalogue import instances, solid, wanted_kinds
 from lexis_core.synthetic.states import ACTION_NAMES, Interactions
 
-VERSION = 1
+VERSION = 2
+TEST_COUNT, TEST_SEED = 2000, 1000  # the test set
 SHARD = 256  # interactions
 BATCH = 64  # solved together
 WALK_SHARE = 0.12  # of the set: people who touch nothing
 HARD = 5.0  # times as often at most is a hard category tried
 ROUNDS = 40  # batches a shard may try before it gives up
-
-
-def instances(count: int, seed: int) -> list[tuple[str, dict, int]]:
-    """(category, parameters, split) of every object of a set of this size; no instance is in two splits."""
-    each = int(np.clip(count // 1000, 5, 40))
-    kept = max(1, each // 10)  # of each kind, for testing, and as many for validation
-    found = []
-    for k, (name, category) in enumerate(CATEGORIES.items()):
-        rng = np.random.default_rng([seed, 1, k])
-        for n in range(each):
-            parameters = {key: value.item() if isinstance(value, np.generic) else value
-                          for key, value in category.sample(rng).items()}
-            split = 3 if name in HELD_OUT else 2 if n < kept else 1 if n < 2 * kept else 0
-            found.append((name, parameters, split))
-    return found
-
-
-@lru_cache(maxsize=200)
-def _solid(category: str, parameters: str, grid: Path | None) -> solids.Solid:
-    """An instance ready for solving; its grid is kept in a file, for every shard wants it."""
-    if grid is not None and grid.is_file():
-        return solids.solid(make(category, **json.loads(parameters)), 0, np.load(grid, allow_pickle=False))
-    made = solids.solid(make(category, **json.loads(parameters)), 0)
-    if grid is not None:
-        with written_whole(grid) as temporary:
-            np.save(temporary, made.values)
-    return made
 
 
 @lru_cache(maxsize=1)
@@ -77,11 +53,11 @@ def _captured(path: str | None) -> poses.Captured | None:
 
 
 def shard(number: int, size: int, seed: int, total: int, poses_path: str | None = None,
-          grids: Path | None = None) -> Interactions:
+          grids: Path | None = None, test: bool = False) -> Interactions:
     """One shard of accepted interactions, the actions in equal shares but for those who walk past."""
     torch.set_num_threads(1)
     rng = np.random.default_rng([seed, 2, number])
-    catalogue, captured = instances(total, seed), _captured(poses_path)
+    catalogue, captured = instances(total, seed, test), _captured(poses_path)
     # one shard keeps to a few objects of each kind, so that grids are built once
     offered: dict[str, list[int]] = {}
     for row, (name, _, _) in enumerate(catalogue):
@@ -95,7 +71,7 @@ def shard(number: int, size: int, seed: int, total: int, poses_path: str | None 
         open_actions = [a for a in ACTION_NAMES if accepted[a] < wanted[a]]
         if not open_actions:
             break
-        drafts = _drafts(open_actions, wanted, accepted, tried, offered, catalogue, captured, rng, grids)
+        drafts = _drafts(open_actions, wanted, accepted, tried, offered, catalogue, captured, rng, grids, test)
         for action, instance, _ in drafts:
             tried.update([action, (action, catalogue[instance][0])])
         for draft, found in zip(drafts, _finished([d[2] for d in drafts], rng), strict=True):
@@ -125,28 +101,28 @@ def _shares(size: int, rng) -> dict[str, int]:
     return {a: walk if a == "walk past" else base + (a in extra) for a in ACTION_NAMES}
 
 
-def _drafts(open_actions, wanted, accepted, tried, offered, catalogue, captured, rng, grids):
+def _drafts(open_actions, wanted, accepted, tried, offered, catalogue, captured, rng, grids, test):
     """A batch of starts, most for the actions that lack most by their acceptance so far."""
     lack = np.array([(wanted[a] - accepted[a]) * (tried[a] + 4) / (accepted[a] + 2) for a in open_actions])
     drafts, room = [], int(np.clip(1.5 * lack.sum(), 16, BATCH))
     while len(drafts) < room:
         action = str(rng.choice(open_actions, p=lack / lack.sum()))
-        category = _kind(action, tried, accepted, rng)
+        category = _kind(wanted_kinds(action, test), action, tried, accepted, rng)
         instance = int(rng.choice(offered[category]))
         name, parameters, _ = catalogue[instance]
         grid = None if grids is None else grids / f"{instance:05d}.npy"
-        solid = _solid(name, json.dumps(parameters, sort_keys=True), grid)
-        found = setup.draft(PLANS[action][category], solid, rng, captured)
+        ready = solid(name, json.dumps(parameters, sort_keys=True), grid)
+        found = setup.draft(PLANS[action][category], ready, rng, captured)
         if found is not None:
             drafts.append((action, instance, found))
     return drafts
 
 
-def _kind(action: str, tried: Counter, accepted: Counter, rng) -> str:
+def _kind(kinds: dict[str, float], action: str, tried: Counter, accepted: Counter, rng) -> str:
     """A category for the action, the harder ones more often, so that they are not drowned by the easy ones."""
-    names = list(PLANS[action])
-    hard = np.array([min((tried[action, n] + 2) / (accepted[action, n] + 1), HARD) for n in names])
-    return str(rng.choice(names, p=hard / hard.sum()))
+    hard = np.array([share * min((tried[action, n] + 2) / (accepted[action, n] + 1), HARD)
+                     for n, share in kinds.items()])
+    return str(rng.choice(list(kinds), p=hard / hard.sum()))
 
 
 def _finished(starts: list[setup.Start], rng) -> list[dict | str]:
@@ -187,18 +163,19 @@ def _accepted(start: setup.Start, body_pose, root, shift, place, turn, seeds) ->
     }
 
 
-def generate(count: int, seed: int, out: Path, poses_path: str | None = None, processes: int = 2) -> Interactions:
+def generate(count: int, seed: int, out: Path, poses_path: str | None = None, processes: int = 2,
+             test: bool = False) -> Interactions:
     """Make count interactions and write them to out; shards already made with the same settings are used."""
     number = -(-count // SHARD)
     sizes = [min(SHARD, count - k * SHARD) for k in range(number)]
     folder = out.with_name(out.name + ".shards")
-    stamp = {"version": VERSION, "count": count, "seed": seed, "captured": bool(poses_path)}
+    stamp = {"version": VERSION, "count": count, "seed": seed, "captured": bool(poses_path), "test": test}
     _claim(folder, stamp)
     paths = [folder / f"{k:05d}.npz" for k in range(number)]
     todo = [k for k in range(number) if not paths[k].is_file()]
     began, made = time.perf_counter(), 0
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        jobs = {pool.submit(_write_shard, paths[k], k, sizes[k], seed, count, poses_path, folder / "grids"): k
+        jobs = {pool.submit(_write_shard, paths[k], k, sizes[k], seed, count, poses_path, folder / "grids", test): k
                 for k in todo}
         for done in as_completed(jobs):
             made += done.result()
@@ -220,13 +197,28 @@ def generate(count: int, seed: int, out: Path, poses_path: str | None = None, pr
     return whole
 
 
+def test_set(path: Path, processes: int = 2) -> Interactions:
+    """The test set, from the file where it is already, else made (some minutes) and written there.
+
+    Raises InputError for a file that holds other interactions.
+    """
+    if not path.is_file():
+        return generate(TEST_COUNT, TEST_SEED, path, processes=processes, test=True)
+    found = states.load(path)
+    stamp = {"version": VERSION, "count": TEST_COUNT, "seed": TEST_SEED, "captured": False, "test": True}
+    if {key: found.meta.get(key) for key in stamp} != stamp:
+        raise InputError(f"{path} is not the test set.", "It was made with other settings or by another version.",
+                         "Give another path, or remove the file so that it is made again.")
+    return found
+
+
 def _claim(folder: Path, stamp: dict) -> None:
     """Make the shards' folder, or find that it belongs to the same run."""
     note = folder / "stamp.json"
     if note.is_file():
         if note.read_text() != json.dumps(stamp):
             raise InputError(f"{folder} holds the shards of another set.", "It was begun with other settings.",
-                             "Give the same --count, --seed and --poses, or remove that folder.")
+                             "Give the same --count, --seed, --poses and --test, or remove that folder.")
         return
     folder.mkdir(parents=True, exist_ok=True)
     note.write_text(json.dumps(stamp))
@@ -255,13 +247,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--poses", help="cmu_smplx_poses.npz; without it, authored key poses only")
+    parser.add_argument("--test", action="store_true", help="of instances and categories that no training set holds")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     given = parser.parse_args()
     try:
         if given.count < 1:
             raise InputError("Nothing to make.", "--count is below 1.", "Give the number of interactions.")
         began = time.perf_counter()
-        made = generate(given.count, given.seed, given.out, given.poses, given.processes)
+        made = generate(given.count, given.seed, given.out, given.poses, given.processes, given.test)
     except LexisError as error:
         parser.exit(2, f"{error}\n")
     print(table(made.meta))

@@ -22,7 +22,7 @@ pytest.importorskip("torch")
 
 from made_up_interactions import made_up
 
-from lexis_core.synthetic import generate, hands, regions, solids, states
+from lexis_core.synthetic import catalogue, generate, hands, regions, solids, states
 from lexis_core.synthetic.actions import HELD_OUT, PLANS
 
 MODEL = default_body()
@@ -34,7 +34,7 @@ def coarse_grids():
     usual, solids.CELLS = solids.CELLS, 6_000
     yield
     solids.CELLS = usual
-    generate._solid.cache_clear()
+    catalogue.solid.cache_clear()
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +111,7 @@ def test_a_stopped_run_goes_on_from_its_shards_and_only_its_own(tmp_path, made):
     out = tmp_path / "set.npz"
     folder = tmp_path / "set.npz.shards"
     folder.mkdir()
-    stamp = {"version": generate.VERSION, "count": 40, "seed": 5, "captured": False}
+    stamp = {"version": generate.VERSION, "count": 40, "seed": 5, "captured": False, "test": False}
     (folder / "stamp.json").write_text(json.dumps(stamp))
     made.save(folder / "00000.npz")
     with pytest.raises(InputError):
@@ -125,14 +125,28 @@ def test_a_stopped_run_goes_on_from_its_shards_and_only_its_own(tmp_path, made):
 
 
 def test_no_instance_is_in_two_splits_and_held_out_kinds_never_train(made):
-    catalogue = generate.instances(20_000, seed=3)
-    assert {split for name, _, split in catalogue if name in HELD_OUT} == {3}
-    for name in set(CATEGORIES) - set(HELD_OUT):
-        own = [(json.dumps(parameters), split) for category, parameters, split in catalogue if category == name]
-        assert {split for _, split in own} == {0, 1, 2}
+    training, tests = (catalogue.instances(20_000, 3, test) for test in (False, True))
+    assert {split for _, _, split in training} == {0, 1} and {split for _, _, split in tests} == {2, 3}
+    assert {name for name, _, split in tests if split == 3} == set(HELD_OUT)
+    assert {name for name, _, _ in training} == set(CATEGORIES) - set(HELD_OUT)
+    for name in CATEGORIES:
+        own = [(json.dumps(parameters), split) for category, parameters, split in training + tests if category == name]
         assert len({parameters for parameters, _ in own}) == len(own)
+        assert name in HELD_OUT or [split for _, split in own].count(1) == 2
+    assert set(made.split) <= {0, 1} and not {made.category(i) for i in range(len(made))} & set(HELD_OUT)
+
+
+def test_a_test_set_has_its_own_instances_and_a_share_of_unseen_kinds():
+    made = generate.shard(0, 40, seed=5, total=40, test=True)
     held = np.array([made.category(i) in HELD_OUT for i in range(len(made))])
-    assert ((made.split == 3) == held).all()
+    assert ((made.split == 3) == held).all() and ((made.split == 2) == ~held).all()
+    assert 0.1 < held.mean() < 0.4
+
+
+def test_another_set_is_not_taken_for_the_test_set(tmp_path):
+    made_up(4).save(tmp_path / "set.npz")
+    with pytest.raises(InputError):
+        generate.test_set(tmp_path / "set.npz")
 
 
 def test_a_set_comes_back_from_disk_as_it_was(tmp_path, made):
