@@ -49,3 +49,8 @@ def mirrored(rotation: Tensor) -> Tensor:
     """Local rotations (..., 21, 3, 3) of the pose seen in a mirror: left and right exchanged, x turned about."""
     flip = torch.tensor([-1.0, 1.0, 1.0], dtype=rotation.dtype, device=rotation.device)
     return (flip[:, None] * rotation * flip)[..., _SWAPPED, :, :]
+
+
+def swapped_sides(values: Tensor) -> Tensor:
+    """One row of values for each of joints 1..21 (..., 21, C), left and right joints exchanged."""
+    return values[..., _SWAPPED, :]

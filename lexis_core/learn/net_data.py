@@ -4,7 +4,7 @@
 
 The cache is one .npy of float16 beside the states file, named after the digest of everything it depends on. Rows are
 written as they are measured, so a killed run goes on where it stopped. Distances to the object are exact, by one tree
-for all interactions of an object; those to the body are body_distance's, within 2 mm.
+for all interactions of an object; those to the body are body_distance's, nearly so.
 """
 
 from __future__ import annotations
