@@ -1,0 +1,200 @@
+"""The expert estimate's own errors as numbers to draw from: how a first guess of body and object strays from the truth.
+
+measure_starts.py ran the estimate (initialise) on rendered interactions and stored how to get from each truth to its
+estimate. Here such rows are drawn, scaled and put on other truths, for training and for the benchmark's starts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lexis_core.errors import InputError
+from lexis_core.files import read_arrays
+from lexis_core.learn.flow_state import States
+from lexis_core.learn.kinematics import swapped_sides
+from lexis_core.objects.library import CATEGORIES
+
+FILE = Path(__file__).parents[1] / "data" / "start_errors.npz"
+MAX_BYTES = 64 << 20
+PLACES = ("hands", "hand", "seat", "feet", "floor", "back", "head")  # the library's words for how a thing is used
+KINDS = 2 * len(PLACES)
+# One residual a row: how to get from the truth to the start. Rotation vectors in radians.
+RESIDUALS: dict[str, tuple[int, ...]] = {
+    "body_rotation": (3,),    # camera axes: R_start = exp(r) R_true
+    "body_place": (3,),       # of the pelvis: du, dv in crop sides, dlog z
+    "theta": (21, 3),         # of joints 1..21, each in its own frame: R_start = R_true exp(r)
+    "betas": (10,),           # start - true
+    "object_rotation": (3,),  # camera axes: R_start = exp(r) R_true
+    "object_place": (3,),     # metres, camera axes, of object - pelvis: start - true
+}
+TURNS = ("body_rotation", "theta", "object_rotation")
+OTHER_PLACE, OTHER_TOUCH = 0.2, 0.02  # how often a row of another place, of the other touch, is drawn beside one's own
+JITTER = 0.1                          # spread of the log of a factor on every residual of a drawn row
+_TURNED, _MOVED = (1.0, -1.0, -1.0), (-1.0, 1.0, 1.0)  # a rotation vector and a place in the mirror
+
+
+@dataclass(frozen=True)
+class StartErrors:
+    """The measured rows.
+
+    rows  : one (N, ...) float32 tensor for each of RESIDUALS
+    kind  : (N,) int64, as kind_of has it
+    odds  : (KINDS, N) float32, how likely each row is for a start of that kind
+    """
+
+    rows: dict[str, Tensor]
+    kind: Tensor
+    odds: Tensor
+
+    @classmethod
+    def load(cls, path: str | Path = FILE) -> StartErrors:
+        """The rows of a file that measure_starts wrote. InputError when it is not one."""
+        try:
+            arrays = read_arrays(Path(path), ("kind", *RESIDUALS), MAX_BYTES)
+            kind = arrays["kind"].astype(np.int64)
+            rows = {name: arrays[name].astype(np.float32) for name in RESIDUALS}
+            if not len(kind) or any(rows[name].shape != (len(kind), *row) for name, row in RESIDUALS.items()):
+                raise ValueError("Its arrays do not have the shapes of residuals.")
+            if not all(np.isfinite(values).all() for values in rows.values()):
+                raise ValueError("It holds NaN or infinity.")
+            if not 0 <= kind.min() <= kind.max() < KINDS:
+                raise ValueError(f"A kind must lie in 0..{KINDS - 1}.")
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError(f"{path} holds no start errors.", f"{error}",
+                             "Measure them with `python -m lexis_core.learn.measure_starts`.") from error
+        kinds = torch.from_numpy(kind)
+        return cls({name: torch.from_numpy(values) for name, values in rows.items()}, kinds, _odds(kinds))
+
+    def to(self, device: torch.device | str) -> StartErrors:
+        return StartErrors({name: values.to(device) for name, values in self.rows.items()}, self.kind.to(device),
+                           self.odds.to(device))
+
+    def draw(self, generator: torch.Generator, kind: Tensor, scale: Tensor | float = 1.0) -> dict[str, Tensor]:
+        """Residuals for a start of each kind (B,), one (B, ...) tensor for each of RESIDUALS.
+
+        A row is drawn whole, since the errors of body and object go together: mostly one of the same kind. Half of
+        them are mirrored, which is exact: the estimate knows no left and right. Each gets a factor near 1.
+        scale     : (B,) or one number; 0 is no error, 1 the estimate's own
+        generator : on the same device as the rows
+        """
+        device = self.kind.device
+        kind = kind.to(device)
+        scale = torch.as_tensor(scale, dtype=torch.float32, device=device).expand(len(kind))
+        row = torch.multinomial(self.odds[kind], 1, generator=generator)[:, 0]
+        flip = torch.rand(len(kind), generator=generator, device=device) < 0.5
+        factor = torch.exp(JITTER * torch.randn(len(kind), generator=generator, device=device))
+        drawn = {name: values[row] for name, values in self.rows.items()}
+        mirror = mirrored(drawn)
+        for name, values in drawn.items():
+            values = torch.where(_like(flip, values), mirror[name], values)
+            drawn[name] = _scaled(name, _scaled(name, values, factor), scale)
+        return drawn
+
+
+def kind_of(category: str, touch: bool) -> int:
+    """0..KINDS-1: the category's place in the library, and whether body and object touch (nearer than 5 cm)."""
+    return 2 * PLACES.index(CATEGORIES[category].place) + bool(touch)
+
+
+def start(truth: States, errors: dict[str, Tensor], focal: Tensor) -> States:
+    """The truth with errors as draw gives them; focal (B,) in sides of the crop."""
+    depth = truth.pelvis[:, 2] * torch.exp(errors["body_place"][:, 2])
+    shown = truth.pelvis[:, :2] / truth.pelvis[:, 2:] + errors["body_place"][:, :2] / focal[:, None]
+    pelvis = torch.cat([shown * depth[:, None], depth[:, None]], 1)
+    return States(
+        theta=truth.theta @ rotation_of(errors["theta"]),
+        body_rotation=rotation_of(errors["body_rotation"]) @ truth.body_rotation,
+        pelvis=pelvis,
+        betas=truth.betas + errors["betas"],
+        object_rotation=rotation_of(errors["object_rotation"]) @ truth.object_rotation,
+        object_position=truth.object_position - truth.pelvis + pelvis + errors["object_place"],
+    )
+
+
+def residuals(truth: States, guess: States, focal: Tensor) -> dict[str, Tensor]:
+    """How to get from the truth to a guess: start(truth, residuals(truth, guess, focal), focal) is the guess."""
+    shown = guess.pelvis[:, :2] / guess.pelvis[:, 2:] - truth.pelvis[:, :2] / truth.pelvis[:, 2:]
+    nearer = torch.log(guess.pelvis[:, 2:] / truth.pelvis[:, 2:])
+    return {
+        "body_rotation": rotation_vector(guess.body_rotation @ truth.body_rotation.mT),
+        "body_place": torch.cat([shown * focal[:, None], nearer], 1),
+        "theta": rotation_vector(truth.theta.mT @ guess.theta),
+        "betas": guess.betas - truth.betas,
+        "object_rotation": rotation_vector(guess.object_rotation @ truth.object_rotation.mT),
+        "object_place": (guess.object_position - guess.pelvis) - (truth.object_position - truth.pelvis),
+    }
+
+
+def mirrored(errors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The errors of the same scene seen in a mirror: x turned about, left and right joints exchanged."""
+    turned, moved = (errors["betas"].new_tensor(signs) for signs in (_TURNED, _MOVED))
+    return {
+        "body_rotation": errors["body_rotation"] * turned,
+        "body_place": errors["body_place"] * moved,
+        "theta": swapped_sides(errors["theta"]) * turned,
+        "betas": errors["betas"],
+        "object_rotation": errors["object_rotation"] * turned,
+        "object_place": errors["object_place"] * moved,
+    }
+
+
+def rotation_of(vector: Tensor) -> Tensor:
+    """Rotation vectors (..., 3) in radians -> (..., 3, 3), Rodrigues' formula; exact and smooth at zero by sinc."""
+    angle = torch.linalg.vector_norm(vector, dim=-1)[..., None, None]
+    x, y, z = vector.unbind(-1)
+    none = torch.zeros_like(x)
+    cross = torch.stack([none, -z, y, z, none, -x, -y, x, none], -1).unflatten(-1, (3, 3))
+    half = torch.sinc(angle / (2 * torch.pi))
+    return torch.eye(3, dtype=vector.dtype, device=vector.device) + torch.sinc(angle / torch.pi) * cross + (
+        0.5 * half * half * (cross @ cross))
+
+
+def rotation_vector(rotation: Tensor) -> Tensor:
+    """(..., 3, 3) -> (..., 3) radians, at most pi long; by the quaternion with the largest divisor (Shepperd 1978)."""
+    r = rotation
+    xx, yy, zz = r[..., 0, 0], r[..., 1, 1], r[..., 2, 2]
+    a, b, c = r[..., 2, 1], r[..., 0, 2], r[..., 1, 0]
+    d, e, f = r[..., 1, 2], r[..., 2, 0], r[..., 0, 1]
+    rows = torch.stack([
+        torch.stack([1 + xx + yy + zz, a - d, b - e, c - f], -1),
+        torch.stack([a - d, 1 + xx - yy - zz, c + f, b + e], -1),
+        torch.stack([b - e, c + f, 1 - xx + yy - zz, a + d], -1),
+        torch.stack([c - f, b + e, a + d, 1 - xx - yy + zz], -1),
+    ], -2)
+    best = torch.diagonal(rows, dim1=-2, dim2=-1).argmax(-1)[..., None, None].expand(*r.shape[:-2], 1, 4)
+    q = torch.nn.functional.normalize(rows.gather(-2, best)[..., 0, :], dim=-1)
+    q = torch.where(q[..., :1] < 0, -q, q)
+    sine = torch.linalg.vector_norm(q[..., 1:], dim=-1, keepdim=True)
+    angle = 2 * torch.atan2(sine, q[..., :1])
+    return q[..., 1:] * torch.where(sine > 1e-7, angle / sine.clamp(min=1e-7), 2.0)
+
+
+@cache
+def start_errors() -> StartErrors:
+    """The measured rows that ship."""
+    return StartErrors.load()
+
+
+def _odds(kind: Tensor) -> Tensor:
+    wanted = torch.arange(KINDS)[:, None]
+    return torch.where(kind % 2 == wanted % 2, 1.0, OTHER_TOUCH) * torch.where(
+        kind // 2 == wanted // 2, 1.0, OTHER_PLACE)
+
+
+def _scaled(name: str, values: Tensor, factor: Tensor) -> Tensor:
+    """Residuals times a factor (B,); a turn stays within half a turn, so that half of it leads half the way."""
+    values = values * _like(factor, values)
+    if name not in TURNS:
+        return values
+    length = torch.linalg.vector_norm(values, dim=-1, keepdim=True)
+    return values * (torch.pi / length.clamp(min=1e-6)).clamp(max=1)
+
+
+def _like(values: Tensor, other: Tensor) -> Tensor:
+    return values.view(-1, *[1] * (other.dim() - 1))
