@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from lexis_core.camera import Camera
 from lexis_core.geometry import rotation_from_axis_angle
 from lexis_core.mesh import Mesh
-from lexis_core.raster import rasterise
+from lexis_core.synthetic.kernels import rasterise
+from lexis_core.synthetic.states import CROP
 
 Array = np.ndarray
 
@@ -16,8 +16,9 @@ PITCH = (-10.0, 30.0)  # degrees down
 ROLL = 4.0  # degrees, standard deviation
 FOCAL = (0.9, 3.0)  # in units of the crop's side, log-uniform: 58 to 19 degrees
 CLOSEST = 0.25  # metres of anything from the lens
-SEEN = 0.3  # of the body's vertices at least that the object does not hide
-LOOK = 56  # pixels, the side of the picture that tells
+SEEN = 0.3  # of the person's outline at least that the object does not hide
+THING_SHARE, THING_PIXELS = 0.15, 60  # of the object's outline, and pixels of the crop: it must show more than one
+LOOK = 112  # pixels, the side of the picture that tells
 ASIDE = 0.35  # how far the person may be from the middle, in units of the room that is left
 
 
@@ -51,11 +52,26 @@ def draw_camera(rng: np.random.Generator, body: Array, thing: Array) -> tuple[Ar
     return turn, shift, focal
 
 
-def share_in_sight(body: Array, thing: Mesh, turn: Array, shift: Array, focal: float) -> float:
-    """How much of the body (N, 3) the object leaves free, 0..1, judged on a small picture of the object."""
-    camera = Camera(LOOK, LOOK, (focal * LOOK, focal * LOOK), (LOOK / 2, LOOK / 2))
-    seen, other = body @ turn.T + shift, thing.vertices @ turn.T + shift
-    face, depth = rasterise(camera.project(other), other[:, 2], thing.faces, LOOK, LOOK)
-    column, row = np.clip(camera.project(seen).astype(int), 0, LOOK - 1).T
-    hidden = (face[row, column] >= 0) & (depth[row, column] < seen[:, 2])
-    return float(1 - hidden.mean())
+def in_sight(body: Mesh, thing: Mesh, turn: Array, shift: Array, focal: float) -> bool:
+    """Whether the picture shows enough of both: the person may be hidden by the object, the object by the person.
+
+    Counted in pixels of the crop. The object's own outline also counts what lies beyond the crop's edge.
+    """
+    person, _ = _nearness(body.vertices @ turn.T + shift, body.faces, focal, (1.0,))
+    other, beyond = _nearness(thing.vertices @ turn.T + shift, thing.faces, focal, (1.0, -1.0))
+    free = (person > other).sum() / max((person > 0).sum(), 1)
+    seen = (other > person).sum()
+    lost = seen <= THING_SHARE * beyond and seen * (CROP / LOOK) ** 2 < THING_PIXELS
+    return bool(free > SEEN and not lost)
+
+
+def _nearness(points: Array, faces: Array, focal: float, sides: tuple[float, ...]) -> tuple[Array, int]:
+    """1 / z at each pixel of the crop (LOOK, LOOK), 0 where nothing is, and the pixels covered on a canvas twice as
+    wide, for points (V, 3) in camera space."""
+    flat = focal * LOOK * points[:, :2] / points[:, 2:] + LOOK
+    seen = np.concatenate([flat, 1 / points[:, 2:]], 1).astype(np.float32)
+    best, ids = np.full((2 * LOOK, 2 * LOOK), -np.inf, np.float32), np.full((2 * LOOK, 2 * LOOK), -1, np.int32)
+    for side in sides:
+        rasterise(seen, faces, side, best, ids)
+    edge = LOOK // 2
+    return np.maximum(best, 0)[edge:-edge, edge:-edge], int((ids >= 0).sum())

@@ -27,9 +27,10 @@ import torch
 from lexis_core.body import default_body, rest_joints
 from lexis_core.errors import InputError, LexisError
 from lexis_core.geometry import axis_angle_from_rotation, rotation_from_axis_angle
+from lexis_core.mesh import Mesh
 from lexis_core.synthetic import check, poses, setup, solver, states
 from lexis_core.synthetic.actions import HELD_OUT, PLANS
-from lexis_core.synthetic.cameras import SEEN, draw_camera, share_in_sight
+from lexis_core.synthetic.cameras import draw_camera, in_sight
 from lexis_core.synthetic.catalogue import instances, solid, wanted_kinds
 from lexis_core.synthetic.states import ACTION_NAMES, Interactions
 
@@ -147,9 +148,10 @@ def _accepted(start: setup.Start, body_pose, root, shift, place, turn, seeds) ->
         return "object inside body"
     rng = np.random.default_rng(seeds[0])
     heading = rotation_from_axis_angle(np.array([0, rng.uniform(-np.pi, np.pi), 0]))
-    body, thing = vertices[0] @ heading.T, start.solid.model.mesh.moved(heading @ turn, heading @ place)
-    views = (draw_camera(rng, body, thing.vertices) for _ in range(10))
-    view = next((v for v in views if v is not None and share_in_sight(body[::9], thing, *v) > SEEN), None)
+    body = Mesh(vertices[0] @ heading.T, default_body().faces)
+    thing = start.solid.model.mesh.moved(heading @ turn, heading @ place)
+    views = (draw_camera(rng, body.vertices, thing.vertices) for _ in range(10))
+    view = next((v for v in views if v is not None and in_sight(body, thing, *v)), None)
     if view is None:
         return "no camera"
     pelvis = rest_joints(default_body(), start.betas, np.zeros(10, np.float32))[0]

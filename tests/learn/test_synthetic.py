@@ -22,7 +22,7 @@ pytest.importorskip("torch")
 
 from made_up_interactions import made_up
 
-from lexis_core.synthetic import catalogue, generate, hands, regions, solids, states
+from lexis_core.synthetic import cameras, catalogue, generate, hands, regions, solids, states
 from lexis_core.synthetic.actions import HELD_OUT, PLANS
 
 MODEL = default_body()
@@ -90,6 +90,24 @@ def test_the_person_fills_the_crop_and_lies_inside_it(made):
         pixels = made.camera(i).project(pose(MODEL, made.state(i).body).vertices)
         assert pixels.min() >= 0 and pixels.max() <= states.CROP
         assert 0.45 < np.ptp(pixels, axis=0).max() / states.CROP < 0.98
+
+
+def test_a_picture_shows_person_and_thing():
+    person = Mesh(*_panel(0.6, 1.6, 0.0))
+    turn, shift = np.eye(3), np.array([0, 0, 4.0])
+    for width, height, z, shown in ((0.4, 0.4, -0.5, True), (0.4, 0.4, 0.5, False), (0.9, 0.4, 0.5, True),
+                                    (0.8, 1.8, -0.5, False), (0.1, 1.8, -0.5, True)):
+        thing = Mesh(*_panel(width, height, z))
+        assert cameras.in_sight(person, thing, turn, shift, 1.5) == shown
+    beside = Mesh(_panel(0.4, 0.4, 0.0)[0] + np.float32([1.6, 0, 0]), person.faces)
+    assert not cameras.in_sight(person, beside, turn, shift, 1.5)
+
+
+def _panel(width, height, z):
+    """A rectangle that faces -z."""
+    x, y = width / 2, height / 2
+    corners = np.array([[-x, -y, z], [x, -y, z], [x, y, z], [-x, y, z]], np.float32)
+    return corners, np.array([[0, 2, 1], [0, 3, 2]], np.int32)
 
 
 def test_camera_space_is_the_world_seen_by_the_camera(made):
