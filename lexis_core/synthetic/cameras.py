@@ -33,7 +33,8 @@ def draw_camera(rng: np.random.Generator, body: Array, thing: Array) -> tuple[Ar
     fill, aside = rng.uniform(*FILL), rng.uniform(-ASIDE, ASIDE, 2)
     turn = rotation_from_axis_angle(np.array([0, 0, roll])) @ rotation_from_axis_angle(np.array([pitch, 0, 0]))
     turn = turn @ np.diag([1.0, -1.0, -1.0]) @ rotation_from_axis_angle(np.array([0, yaw, 0]))
-    seen, other = body @ turn.T, thing @ turn.T
+    whole, other = body @ turn.T, thing @ turn.T
+    seen, nearest = whole[::7], min(whole[:, 2].min(), other[:, 2].min())
     middle = (seen.max(0) + seen.min(0)) / 2
     shift = -middle
     shift[2] += focal * np.ptp(seen[:, :2], axis=0).max() / fill
@@ -44,9 +45,9 @@ def draw_camera(rng: np.random.Generator, body: Array, thing: Array) -> tuple[Ar
         shift[2] *= size / fill
         wanted = aside * (1 - fill)
         shift[:2] -= ((low + high) / 2 - wanted) * shift[2] / focal
-        if shift[2] + min(seen[:, 2].min(), other[:, 2].min()) < CLOSEST:
+        if shift[2] + nearest < CLOSEST:
             return None
-    flat = focal * (seen + shift)[:, :2] / (seen + shift)[:, 2:]
+    flat = focal * (whole + shift)[:, :2] / (whole + shift)[:, 2:]
     if np.abs(flat).max() > 0.5 or not FILL[0] - 0.02 < np.ptp(flat, axis=0).max() < FILL[1] + 0.02:
         return None
     return turn, shift, focal

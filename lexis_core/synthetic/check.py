@@ -12,8 +12,8 @@ from lexis_core.geometry import rotation_from_axis_angle
 from lexis_core.initialise.joint_limits import HIGH, LOW, SOLVED
 from lexis_core.interfield import distance, inside
 from lexis_core.mesh import Mesh, vertex_areas
-from lexis_core.synthetic import hands
-from lexis_core.synthetic.regions import regions, solver_points, vertex_normals
+from lexis_core.synthetic import hands, kernels
+from lexis_core.synthetic.regions import regions, solver_points
 from lexis_core.synthetic.setup import Start
 
 Array = np.ndarray
@@ -23,6 +23,7 @@ MET = 0.020  # metres a touch may miss by
 ASTRAY = 0.10  # metres a touch may be beside its place, beyond its own slide
 GRIP_ANGLE = 40.0  # degrees between a handle and the hand's axis
 APART = 0.05  # metres that at least lie between a person and a thing they walk past
+BESIDE = 0.06  # metres from the object beyond which nothing is judged, but for hands that reach
 FLOOR = 0.012  # metres below the floor
 SEEN = 3000  # body points an interaction is judged on
 
@@ -75,7 +76,8 @@ def judge(start: Start, points: Array, joints: Array, wrists: Array, body_pose: 
     if points[:, 1].min() < -FLOOR or (plan.feet and points[:, 1].min() > MET):
         return "floor"
     local = (points - place) @ turn
-    depth = start.solid.signed_distance(local)
+    reaching = any(c.touch.kind == "reach" for c in start.contacts)
+    depth = start.solid.signed_distance(local, np.inf if reaching else BESIDE)
     if depth.min() < -DEEPEST:
         return "body inside object"
     if not start.contacts:
@@ -123,11 +125,11 @@ def object_in_body(start: Start, vertices: Array, turn: Array, place: Array) -> 
     points = points[reach]
     if not len(points):
         return False
-    # the exact trees take long to build: first ask the nearest vertex, which is seldom wrong about deep points
-    nearest = cKDTree(vertices).query(points)[1]
-    if (((points - vertices[nearest]) * vertex_normals(mesh)[nearest]).sum(1) > -0.6 * DEEPEST).all():
+    # exact answers take long: first ask the nearest vertex, which is seldom wrong about deep points
+    gap, nearest = cKDTree(vertices).query(points)
+    outward = kernels.vertex_normals(np.float32(vertices), mesh.faces)[nearest]
+    if (((points - vertices[nearest]) * outward).sum(1) > -0.6 * DEEPEST).all():
         return False
-    within = inside(points, mesh)
-    if not within.any():
-        return False
-    return bool(distance(points[within], mesh).max() > DEEPEST)
+    points = points[gap > DEEPEST]
+    points = points[inside(points, mesh)] if len(points) else points
+    return len(points) > 0 and bool(distance(points, mesh).max() > DEEPEST)

@@ -37,7 +37,7 @@ from lexis_core.synthetic.states import ACTION_NAMES, Interactions
 VERSION = 2
 TEST_COUNT, TEST_SEED = 2000, 1000  # the test set
 SHARD = 256  # interactions
-BATCH = 64  # solved together
+BATCH = 128  # solved together
 WALK_SHARE = 0.12  # of the set: people who touch nothing
 HARD = 5.0  # times as often at most is a hard category tried
 ROUNDS = 40  # batches a shard may try before it gives up
@@ -105,7 +105,7 @@ def _shares(size: int, rng) -> dict[str, int]:
 def _drafts(open_actions, wanted, accepted, tried, offered, catalogue, captured, rng, grids, test):
     """A batch of starts, most for the actions that lack most by their acceptance so far."""
     lack = np.array([(wanted[a] - accepted[a]) * (tried[a] + 4) / (accepted[a] + 2) for a in open_actions])
-    drafts, room = [], int(np.clip(1.5 * lack.sum(), 16, BATCH))
+    drafts, room = [], int(np.clip(1.2 * lack.sum(), 16, BATCH))
     while len(drafts) < room:
         action = str(rng.choice(open_actions, p=lack / lack.sum()))
         category = _kind(wanted_kinds(action, test), action, tried, accepted, rng)

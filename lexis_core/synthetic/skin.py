@@ -60,7 +60,7 @@ class Skin:
         turns, joints = turns[:, self.back], joints[:, self.back]
         shift = joints - (turns @ rest_joints[..., None])[..., 0]
         blend = torch.einsum("pj,bjk->bpk", self.weights, torch.cat([turns.flatten(2), shift], -1))
-        points = (blend[..., :9].unflatten(-1, (3, 3)) @ rest[..., None])[..., 0] + blend[..., 9:]
+        points = (blend[..., :9].unflatten(-1, (3, 3)) * rest[..., None, :]).sum(-1) + blend[..., 9:]
         return points + translation[:, None], joints + translation[:, None], turns
 
 

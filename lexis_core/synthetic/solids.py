@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import igl
 import numpy as np
+from scipy.ndimage import label
 
 from lexis_core.objects.model import ObjectModel
 
@@ -54,17 +56,25 @@ class Solid:
     faces: Array
     grips: dict = field(default_factory=dict)
 
-    @property
+    @cached_property
     def low(self) -> Array:
         return self.vertices.min(0)
 
-    @property
+    @cached_property
     def high(self) -> Array:
         return self.vertices.max(0)
 
-    def signed_distance(self, points: Array) -> Array:
-        """Exact, (P,) metres, negative inside; points (P, 3) canonical."""
+    def signed_distance(self, points: Array, matters: float = np.inf) -> Array:
+        """Exact, (P,) metres, negative inside; points (P, 3) canonical.
+
+        matters : of points further than this from the object's box, the distance to the box is enough
+        """
         points = np.ascontiguousarray(points, np.float64)
+        if matters < np.inf:
+            distance = np.linalg.norm(points - np.clip(points, self.low, self.high), axis=1)
+            close = np.flatnonzero(distance < matters)
+            distance[close] = self.signed_distance(points[close])
+            return distance
         distance = np.sqrt(self.tree.squared_distance(self.vertices, self.faces, points)[0])
         near = ((points >= self.low) & (points <= self.high)).all(1)
         if near.any():
@@ -81,12 +91,45 @@ def solid(model: ObjectModel, seed: int, values: Array | None = None) -> Solid:
     winding.init(vertices, faces)
     low, high = vertices.min(0) - MARGIN, vertices.max(0) + MARGIN
     cell = float((np.prod(high - low) / (CELLS * FINER.get(model.category, 1))) ** (1 / 3))
-    dims = np.ceil((high - low) / cell).astype(int) + 1
+    dims = 2 * np.ceil((high - low) / (2 * cell)).astype(int) + 1
     bare = Solid(model, np.zeros(0), low, cell, dims, *_samples(model, seed), tree, winding, vertices, faces)
     if values is None:
-        grid = np.stack(np.meshgrid(*[np.arange(n) for n in dims], indexing="ij"), -1).reshape(-1, 3)
-        values = bare.signed_distance(low + cell * grid).astype(np.float32)
+        values = _values(bare)
     return replace(bare, values=values)
+
+
+def _values(solid: Solid) -> Array:
+    """Signed distances on the grid: exact near the surface, from every other point along each axis elsewhere."""
+    distance = _unsigned(solid, np.indices((solid.dims + 1) // 2) * 2)
+    for axis in range(3):
+        distance = _between(distance, axis)
+    near = np.nonzero(distance < 2.5 * solid.cell)
+    distance[near] = _unsigned(solid, np.stack(near))
+    # where the surface is further than a step, neighbours lie on the same side
+    regions, _ = label(distance > solid.cell)
+    _, first = np.unique(regions, return_index=True)
+    doubtful = np.flatnonzero(regions == 0)
+    ids = np.concatenate([doubtful, first[1:]])
+    at = solid.origin + solid.cell * np.stack(np.unravel_index(ids, solid.dims), -1)
+    within = np.abs(solid.winding.winding_number(np.ascontiguousarray(at))) > 0.5
+    inner = np.concatenate([[False], within[len(doubtful):]])[regions]
+    inner.flat[doubtful] = within[: len(doubtful)]
+    return np.where(inner, -distance, distance).ravel().astype(np.float32)
+
+
+def _unsigned(solid: Solid, index: Array) -> Array:
+    """Exact distances at grid points (3, ...)."""
+    points = np.ascontiguousarray(np.moveaxis(index, 0, -1).reshape(-1, 3) * solid.cell + solid.origin)
+    return np.sqrt(solid.tree.squared_distance(solid.vertices, solid.faces, points)[0]).reshape(index.shape[1:])
+
+
+def _between(values: Array, axis: int) -> Array:
+    """Twice as dense along an axis, linear."""
+    values = np.moveaxis(values, axis, 0)
+    dense = np.empty((2 * len(values) - 1, *values.shape[1:]))
+    dense[::2] = values
+    dense[1::2] = 0.5 * (values[1:] + values[:-1])
+    return np.moveaxis(dense, 0, axis)
 
 
 def _samples(model: ObjectModel, seed: int) -> tuple[Array, Array, Array]:
@@ -143,14 +186,13 @@ def grips(solid: Solid, parts: tuple[str, ...], largest: float = LARGEST_GRIP, c
     if key not in solid.grips:
         own = np.flatnonzero(_of_parts(solid, parts))
         # thin ones apart: two handles of a bag lie closer together than a bottle is thick
-        found = [_grip(solid, own, k, most, clearance) for most in (SLENDER, largest)
-                 for k in own[:: max(1, len(own) // 80)]]
-        solid.grips[key] = [spot for spot in found if spot is not None]
+        found = [_grip(solid, own, k, most) for most in (SLENDER, largest) for k in own[:: max(1, len(own) // 80)]]
+        solid.grips[key] = _free([spot for spot in found if spot is not None], solid, clearance)
     return solid.grips[key]
 
 
-def _grip(solid: Solid, own: Array, seed: int, largest: float, clearance: float) -> Spot | None:
-    """The handle around one sample, or None when there is none to close a hand on."""
+def _grip(solid: Solid, own: Array, seed: int, largest: float) -> Spot | None:
+    """The handle around one sample, or None when the surface is not round there."""
     near = own[np.linalg.norm(solid.points[own] - solid.points[seed], axis=1) < NEIGHBOURHOOD + 0.6 * largest]
     if len(near) < 12:
         return None
@@ -172,13 +214,22 @@ def _grip(solid: Solid, own: Array, seed: int, largest: float, clearance: float)
         return None
     along = (solid.points[seed] @ axis) * axis
     centre = basis[:, 1:] @ answer[:2] + along
-    turn = np.linspace(0, 2 * np.pi, 12, endpoint=False)
-    ring = centre + (radius + clearance) * (np.cos(turn)[:, None] * basis[:, 1] + np.sin(turn)[:, None] * basis[:, 2])
-    ring = np.concatenate([ring + shift * axis for shift in (-0.035, 0, 0.035)])
-    if (solid.signed_distance(ring) > 0.5 * clearance).mean() < 0.75:
-        return None
-    ends = solid.signed_distance(np.stack([centre - 0.025 * axis, centre + 0.025 * axis]))
-    if (np.abs(ends) > max(0.004, 1.1 * radius)).any():
-        return None
     return Spot(centre, solid.normals[seed], axis, radius)
 
+
+def _free(found: list[Spot], solid: Solid, clearance: float) -> list[Spot]:
+    """Those of the handles with room for fingers around them, and solid along their axis."""
+    if not found:
+        return []
+    centre, axis = np.stack([s.point for s in found])[:, None], np.stack([s.axis for s in found])[:, None]
+    radius = np.array([s.radius for s in found])[:, None]
+    side = np.cross(axis, np.eye(3)[np.abs(axis).argmin(-1)])
+    side /= np.linalg.norm(side, axis=-1, keepdims=True)
+    turn = np.linspace(0, 2 * np.pi, 12, endpoint=False)[:, None]
+    around = (radius + clearance)[..., None] * (np.cos(turn) * side + np.sin(turn) * np.cross(axis, side))
+    ring = np.concatenate([centre + around + shift * axis for shift in (-0.035, 0, 0.035)], 1)
+    room = solid.signed_distance(ring.reshape(-1, 3)).reshape(len(found), -1)
+    ends = np.concatenate([centre - 0.025 * axis, centre + 0.025 * axis], 1)
+    gap = np.abs(solid.signed_distance(ends.reshape(-1, 3)).reshape(len(found), -1))
+    good = ((room > 0.5 * clearance).mean(1) >= 0.75) & (gap <= np.maximum(0.004, 1.1 * radius)).all(1)
+    return [s for s, ok in zip(found, good, strict=True) if ok]

@@ -74,11 +74,10 @@ class _Batch:
         self.held = torch.tensor([s.plan.base == "held" for s in starts])
         self.upright = torch.tensor([0.0 if s.plan.along else s.plan.upright for s in starts])
         self.feet = torch.tensor([s.plan.feet for s in starts])
-        self.values = torch.tensor(np.concatenate([s.solid.values for s in starts]))
         sizes = np.array([len(s.solid.values) for s in starts])
-        self.offset = torch.tensor(np.cumsum(sizes) - sizes)[:, None]
-        self.origin, self.cell = stack([s.solid.origin for s in starts])[:, None], stack([s.solid.cell for s in starts])
-        self.dims = torch.tensor(np.stack([s.solid.dims for s in starts]))[:, None]
+        self.grids = (np.concatenate([s.solid.values for s in starts]), np.cumsum(sizes) - sizes,
+                      np.stack([s.solid.origin for s in starts]), np.array([s.solid.cell for s in starts]),
+                      np.stack([s.solid.dims for s in starts]))
         self.corners = stack([_corners(s.solid.low, s.solid.high) for s in starts])
         self.kind = torch.zeros(count, TOUCHES, dtype=torch.long)
         self.ids = torch.zeros(count, TOUCHES, POINTS, dtype=torch.long)
@@ -195,7 +194,7 @@ def _touching(batch: _Batch, points, joints, turns, turn, place, push: float) ->
     """Touches and penetration, in the object's frame."""
     rows = torch.arange(len(points))[:, None]
     local = (points - place[:, None]) @ turn
-    distance = GridDistance.apply(local, batch.values, batch.offset, batch.origin, batch.cell, batch.dims)
+    distance = GridDistance.apply(local.contiguous(), *batch.grids)
     inside = (batch.margin - distance).clamp(min=0) * batch.watched
     loss = push * 100.0 * (inside**2).sum(1)
     # thin plates fall through the grid: the touching limb stays on the outer side of the place's plane
@@ -248,11 +247,14 @@ def _in_flesh(points: Tensor, joints: Tensor, turns: Tensor) -> Tensor:
     crown = torch.zeros(len(FLESH), 1)
     crown[head] = 0.07
     up = crown * turns[:, NUMBER["head"], :, 1][:, None]
-    first, bone = (first + up)[:, None], (second - first)[:, None]
+    first, bone = first + up, second - first
     radius = torch.tensor([row[2] for row in FLESH])
-    off = points[:, :, None] - first
-    t = ((off * bone).sum(-1) / ((bone**2).sum(-1) + 1e-9)).clamp(0, 1)
-    gap = ((off - t[..., None] * bone) ** 2).sum(-1).add(1e-9).sqrt()
+    # squares and products of (points - first), without the array of all differences
+    along = points @ bone.transpose(1, 2) - (first * bone).sum(-1)[:, None]
+    far = (points**2).sum(-1)[..., None] + (first**2).sum(-1)[:, None] - 2 * (points @ first.transpose(1, 2))
+    length = (bone**2).sum(-1)[:, None]
+    t = (along / (length + 1e-9)).clamp(0, 1)
+    gap = (far + t * (t * length - 2 * along)).clamp(min=1e-9).sqrt()
     return ((radius - gap).clamp(min=0) ** 2).sum((1, 2))
 
 

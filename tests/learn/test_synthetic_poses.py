@@ -137,8 +137,8 @@ def test_the_grid_distance_has_the_gradient_of_its_values():
     from lexis_core.synthetic.grid import GridDistance
 
     rng = np.random.default_rng(0)
-    dims = torch.tensor([[[5, 6, 7]], [[4, 5, 6]]])
-    values = torch.tensor(rng.normal(size=5 * 6 * 7 + 4 * 5 * 6))
+    dims = np.array([[5, 6, 7], [4, 5, 6]])
+    values = rng.normal(size=5 * 6 * 7 + 4 * 5 * 6)
     points = torch.tensor(rng.uniform(-1, 3, (2, 40, 3)), requires_grad=True)
-    rest = values, torch.tensor([[0], [210]]), torch.zeros(2, 1, 3).double(), torch.tensor([0.5, 0.3]).double(), dims
+    rest = values, np.array([0, 210]), np.zeros((2, 3)), np.array([0.5, 0.3]), dims
     assert torch.autograd.gradcheck(lambda p: GridDistance.apply(p, *rest), (points,))
