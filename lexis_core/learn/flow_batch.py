@@ -24,6 +24,7 @@ from lexis_core.synthetic.states import SPLITS, Interactions, load
 
 Array = np.ndarray
 
+OBJECT_POINTS = 256  # of net_data's, which lie in random order
 MIRRORED_LANDMARKS = (0, 4, 5, 6, 1, 2, 3, *(k + 1 if k % 2 else k - 1 for k in range(7, 33)))
 
 
@@ -74,10 +75,10 @@ class FlowData:
         self.camera = seen.camera[rows]
         self.image = encoded(encoder, seen.image, rows)
         self.instance = torch.from_numpy(np.asarray(fields.instance)[:limit])
-        self.object_points = torch.from_numpy(np.asarray(fields.object_points))
+        self.object_points = torch.from_numpy(np.asarray(fields.object_points[:, :OBJECT_POINTS]))
         self.body_rest = torch.from_numpy(np.asarray(fields.body_rest))
         self.body_distance = np.asarray(fields.body_distance)[:limit]
-        self.object_distance = np.asarray(fields.object_distance)[:limit]
+        self.object_distance = np.asarray(fields.object_distance)[:limit, :OBJECT_POINTS]
         touch = self.body_distance.min(1) < CONTACT
         self.kind = torch.tensor([kind_of(interactions.category(i), touch[i]) for i in range(len(touch))])
 

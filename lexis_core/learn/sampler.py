@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,7 +24,7 @@ from lexis_core.learn.image_encoder import load_encoder
 from lexis_core.learn.kinematics import rotation_from_sixd, sixd_from_rotation
 from lexis_core.learn.net import LexisNet, load_net
 from lexis_core.learn.net_data import body_points
-from lexis_core.learn.observed import Observed, landmark_points
+from lexis_core.learn.observed import Observed
 from lexis_core.learn.surface import Surface, landmark_surface, surface_points
 
 STEPS = 25
@@ -33,6 +34,7 @@ INNER = 3                # gradient steps in each
 RATE = 0.5
 KEEP = 0.8               # of what guidance moved, from one step to the next
 GUIDE_POINTS = 256       # of each surface
+WEIGHTS = Path(__file__).parents[1] / "data" / "weights"
 FIELDS = ("interfield", "contact", "true", "none")
 
 
@@ -78,6 +80,17 @@ def load_flow(folder: str | Path, model: BodyModel | None = None) -> Flow:
         raise InputError(f"{folder / 'flow.pt'} does not fit this version's LEXIS-Flow.",
                          "Its sizes or its weights are others.", "Train again with this version.") from error
     return ready(net, flow, encoder, model)
+
+
+@lru_cache(maxsize=1)
+def _shipped() -> Flow:
+    return load_flow(WEIGHTS)
+
+
+def default_flow(model: BodyModel) -> Flow:
+    """The weights that ship, for a body."""
+    flow = _shipped()
+    return ready(flow.net, flow.flow, flow.encoder, model)
 
 
 def ready(net: LexisNet, flow: LexisFlow, encoder: torch.nn.Module, model: BodyModel | None = None) -> Flow:
