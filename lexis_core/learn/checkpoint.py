@@ -20,8 +20,8 @@ def save(path: str | Path, content: Mapping[str, Any]) -> None:
         torch.save(dict(content), temporary)
 
 
-def load(path: str | Path, kind: str, device: str = "cpu") -> dict[str, Any]:
-    """Read what save wrote. kind : what content["kind"] must say.
+def load(path: str | Path, kind: str | None, device: str = "cpu") -> dict[str, Any]:
+    """Read what save wrote. kind : what content["kind"] must say; None takes any dictionary, others' weights too.
 
     Raises InputError when the file is missing, cut short, or not of that kind.
     """
@@ -35,7 +35,7 @@ def load(path: str | Path, kind: str, device: str = "cpu") -> dict[str, Any]:
             zipfile.BadZipFile, pickle.UnpicklingError) as error:
         raise InputError(f"The checkpoint {path} cannot be read.", "It is cut short, damaged or not a checkpoint.",
                          "Use another copy, or train again.") from error
-    if not isinstance(content, dict) or content.get("kind") != kind:
-        raise InputError(f"{path} is not a checkpoint of {kind}.", "It holds something else.",
-                         f"Give a checkpoint written by the training of {kind}.")
+    if not isinstance(content, dict) or kind not in (None, content.get("kind")):
+        raise InputError(f"{path} is not a checkpoint of {kind or 'a network'}.", "It holds something else.",
+                         f"Give a checkpoint written by the training of {kind or 'the network'}.")
     return content
