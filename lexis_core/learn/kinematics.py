@@ -15,6 +15,23 @@ _SWAPPED = tuple(JOINTS.index(name.replace("left", "?").replace("right", "left")
                  for name in JOINTS[1:POSED])
 
 
+def _generations() -> tuple[tuple[tuple[list[int], list[int]], ...], list[int]]:
+    """For each generation: places of the parents in the one before, and joints counted from 1 on; and where in the
+    order of the generations each joint is."""
+    steps, before = [], [0]
+    order = [0]
+    while before:
+        now = [j for j in range(1, POSED) if PARENTS[j] in before]
+        if now:
+            steps.append(([before.index(PARENTS[j]) for j in now], [j - 1 for j in now]))
+        order += now
+        before = now
+    return tuple(steps), [order.index(j) for j in range(POSED)]
+
+
+_GENERATIONS, _IN_ORDER = _generations()
+
+
 def sixd_from_rotation(rotation: Tensor) -> Tensor:
     """(..., 3, 3) -> (..., 6): the first two columns (Zhou et al. 2019)."""
     return torch.cat([rotation[..., 0], rotation[..., 1]], -1)
@@ -36,13 +53,24 @@ def skeleton() -> Tensor:
 
 def joint_positions(rotation: Tensor, rest: Tensor) -> Tensor:
     """Local rotations of joints 1..21 (B, 21, 3, 3), rest joints (22, 3) -> joints (B, 22, 3) about a still pelvis."""
-    turn = [torch.eye(3, dtype=rotation.dtype, device=rotation.device).expand(len(rotation), 3, 3)]
-    place = [rest[0].expand(len(rotation), 3)]
-    for joint in range(1, POSED):
-        parent = PARENTS[joint]
-        place.append(place[parent] + turn[parent] @ (rest[joint] - rest[parent]))
-        turn.append(turn[parent] @ rotation[:, joint - 1])
-    return torch.stack(place, 1)
+    return turns_and_places(rotation, rest)[1]
+
+
+def turns_and_places(rotation: Tensor, rest: Tensor) -> tuple[Tensor, Tensor]:
+    """Rotations (B, 22, 3, 3) and places (B, 22, 3) in the pelvis's frame, the tree walked one generation at a time.
+
+    rotation : (B, 21, 3, 3) local rotations of joints 1..21; rest : (22, 3) or (B, 22, 3) rest joints, the pelvis at 0
+    """
+    count = rotation.shape[0]  # len() would fix the batch in an exported graph
+    rest = rest.expand(count, POSED, 3)
+    bone = (rest[:, 1:] - rest[:, list(PARENTS[1:POSED])])[..., None]
+    turns = [torch.eye(3, dtype=rotation.dtype, device=rotation.device).expand(count, 1, 3, 3)]
+    places = [rest[:, :1, :, None]]
+    for above, joints in _GENERATIONS:
+        over = turns[-1][:, above]
+        places.append(places[-1][:, above] + over @ bone[:, joints])
+        turns.append(over @ rotation[:, joints])
+    return torch.cat(turns, 1)[:, _IN_ORDER], torch.cat(places, 1)[:, _IN_ORDER, :, 0]
 
 
 def mirrored(rotation: Tensor) -> Tensor:

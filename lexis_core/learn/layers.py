@@ -44,6 +44,21 @@ class Block(nn.Module):
         return x + self.mlp(self.mlp_norm(x))
 
 
+class ResidualMLP(nn.Module):
+    """Blocks of norm, linear, GELU, linear on vectors (B, width), each added to its input; a norm at the end."""
+
+    def __init__(self, width: int, layers: int):
+        super().__init__()
+        self.blocks = nn.ModuleList(nn.Sequential(nn.LayerNorm(width), mlp(width, width, width))
+                                    for _ in range(layers))
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for block in self.blocks:
+            x = x + block(x)
+        return self.norm(x)
+
+
 class BatchRenorm(nn.Module):
     """(B, width) -> each column with mean 0 and variance 1 over the data (Ioffe 2017).
 

@@ -1,7 +1,8 @@
-"""LEXIS-Net: a pose and an object's shape -> 16 tokens of a codebook -> the InterFields of both surfaces, and the pose.
+"""LEXIS-Net: a pose, an object's shape and place -> 16 tokens of a codebook -> the InterFields of both surfaces.
 
 The idea is the paper's (LEXIS, arXiv 2604.20800): pose and object in, a discrete code between, InterFields out, read
-from one triplane for the body and one for the object. Sizes, layers, 6D rotations and units are our choice.
+from one triplane for the body and one for the object. Sizes, layers, 6D rotations and units are our choice, and so is
+that the tokens also hold where the object is, and that the fields are read knowing where that puts each point.
 """
 
 from __future__ import annotations
@@ -16,15 +17,19 @@ from torch.nn import functional
 
 from lexis_core.errors import InputError
 from lexis_core.learn import checkpoint
-from lexis_core.learn.layers import BatchRenorm, Block, fourier, learned, mlp
+from lexis_core.learn.kinematics import rotation_from_sixd
+from lexis_core.learn.layers import BatchRenorm, ResidualMLP, fourier, mlp
+from lexis_core.learn.net_geometry import Posed, basis, bounds, distances_to_points
 from lexis_core.learn.vector_quantiser import VectorQuantiser
 
 KIND = "LEXIS-Net"
 JOINTS = 21
-PLANES = 3                         # xy, xz, yz
-BODY_CENTRE = (0.0, -0.13, 0.04)   # metres from the pelvis: the middle of the T-posed body ...
-BODY_HALF = (0.95, 0.95, 0.2)      # ... and half the box its triplane covers
-OCTAVES = 4                        # of a point's position
+FELT = 26 + 66         # numbers of a point among the bones
+PLANES = 3             # xy, xz, yz
+OCTAVES = 4            # of a point's position
+HEAD = 1 + 3           # of f_o: the log of the radius, half the extents
+PLACEMENT = 6 + 3 + 10
+REACH = 1.25           # radii the object's triplane covers each way
 
 
 @dataclass(frozen=True)
@@ -35,146 +40,182 @@ class NetParams:
     codes: int = 2048
     code_width: int = 128
     tokens: int = 16
-    shape: int = 256            # f_o: the log of the object's radius in metres, then features
-    width: int = 160
-    heads: int = 5
+    token_rank: int = 8         # a token lies in a space of this many dimensions of its code_width, shared by all
+    shape: int = 132            # f_o: 4 numbers of size, then distances from fixed places
+    width: int = 384
     encoder_layers: int = 3
     decoder_layers: int = 3
-    patches: int = 4            # a plane is patches x patches tokens ...
-    patch: int = 8              # ... of patch x patch cells ...
-    channels: int = 16          # ... of this many numbers
-    quantised: bool = True      # False: the ablation without the discrete bottleneck
-    sees_object: bool = True    # False: the ablation without f_o
+    cells: int = 8              # of a plane, each way
+    channels: int = 12          # of a cell
+    head: int = 64
+    quantised: bool = True        # False: the ablation without the discrete bottleneck
+    sees_object: bool = True      # False: the ablation without f_o
+    sees_placement: bool = True   # False: the paper's inputs only
 
 
 SIZES = {
     "small": NetParams(),
-    "base": NetParams(shape=512, width=512, heads=8, encoder_layers=6, decoder_layers=6, patches=8, patch=8,
-                      channels=32),
+    "base": NetParams(token_rank=16, shape=516, width=1024, encoder_layers=6, decoder_layers=6, cells=16, channels=32,
+                      head=128),
 }
 
 
 class Decoded(NamedTuple):
-    """body (B, P), object (B, Q): InterField in (0, 1) at the points asked for; theta (B, 21, 6)."""
+    """What tokens say.
+
+    body (B, P), object (B, Q): InterField in (0, 1) at the points asked for; theta (B, 21, 6);
+    placement (B, 19): the object in the pelvis's frame and the build, as the encoder takes them
+    """
 
     body: Tensor
     object: Tensor
     theta: Tensor
+    placement: Tensor
 
 
-class ObjectEncoder(nn.Module):
-    """Surface points (B, Q, 3), metres in the object's canonical frame -> f_o (B, shape). Any Q; 1024 in training."""
+class Latent(NamedTuple):
+    """What a decoder makes of tokens, before any point is asked: planes (B, 3, C, H, W), hints (B, head), theta
+    (B, 21, 6), placement (B, 19)."""
 
-    def __init__(self, p: NetParams):
-        super().__init__()
-        h = p.shape // 2
-        self.each = mlp(3 + 3 * (1 + 2 * OCTAVES), h, h)
-        self.again = mlp(2 * h, h, h)
-        self.out = mlp(2 * h + 1, p.shape, p.shape - 1)
+    body_planes: Tensor
+    object_planes: Tensor
+    body_hint: Tensor
+    object_hint: Tensor
+    theta: Tensor
+    placement: Tensor
 
-    def forward(self, points: Tensor) -> Tensor:
-        radius = points.abs().amax((1, 2)).clamp(min=1e-3)[:, None, None]
-        each = self.each(torch.cat([points / radius, fourier(points, OCTAVES)], -1))
-        each = self.again(torch.cat([each, each.amax(1, keepdim=True).expand_as(each)], -1))
-        size = radius[:, 0].log()
-        return torch.cat([size, self.out(torch.cat([each.amax(1), each.mean(1), size], -1))], -1)
+
+def shape_of(points: Tensor, count: int) -> Tensor:
+    """Surface points (B, Q, 3), metres, canonical -> f_o (B, count), whatever their order and number.
+
+    The log of the object's radius, half its extents, and how far it is from fixed places about it (basis point sets,
+    Prokudin et al. 2019), the last two in radii.
+    """
+    radius = points.abs().amax((1, 2)).clamp(min=1e-3)[:, None, None]
+    scaled = points / radius
+    places = basis(count - HEAD).to(points).expand(points.shape[0], -1, -1)
+    return torch.cat([radius[:, 0].log(), scaled.abs().amax(1), distances_to_points(places, scaled)], -1)
 
 
 class Encoder(nn.Module):
-    """Joint rotations (B, 21, 6), f_o (B, shape), action (B,) int64 -> tokens (B, 16, code_width).
+    """Joint rotations (B, 21, 6), f_o (B, shape), action (B,) int64, placement (B, 19), placed (B,) bool -> tokens
+    (B, 16, code_width).
 
-    Each number of each token has mean 0 and variance 1 over the interactions (normalised over the batch before the
-    codebook, Lancucki et al. 2020): else the tokens differ by their place alone and a few codes serve everyone.
+    Each token lies in a space of token_rank dimensions, the same for all, and each of these has mean 0 and variance 1
+    over the interactions (normalised over the batch before the codebook, Lancucki et al. 2020): so one codebook serves
+    all tokens, and all of its codes are within reach of each.
     """
 
     def __init__(self, p: NetParams):
         super().__init__()
-        self.count = p.tokens
-        self.joint, self.object = nn.Linear(6, p.width), nn.Linear(p.shape, p.width)
-        self.pose = nn.Linear(JOINTS * 6, p.tokens * p.width)  # attention alone takes long to find the joints
-        self.action = nn.Embedding(p.actions + 1, p.width)
-        self.which_joint, self.token = learned(JOINTS, p.width), learned(p.tokens, p.width)
-        self.blocks = nn.Sequential(*(Block(p.width, p.heads) for _ in range(p.encoder_layers)))
-        self.norm = nn.LayerNorm(p.width)
-        self.out = nn.Linear(p.width, p.code_width)
-        self.spread = BatchRenorm(p.tokens * p.code_width)
+        self.p, self.bodies = p, Posed()
+        given = (JOINTS + 1) * (3 + 3 + 2) + JOINTS * 6 + p.shape + PLACEMENT + 1
+        self.action = nn.Embedding(p.actions + 1, 32)
+        self.read = nn.Linear(given + 32, p.width)
+        self.blocks = ResidualMLP(p.width, p.encoder_layers)
+        self.out = nn.Linear(p.width, p.tokens * p.token_rank)
+        self.spread = BatchRenorm(p.tokens * p.token_rank)
+        lift = torch.linalg.qr(torch.randn(p.code_width, p.token_rank))[0].T * (p.code_width / p.token_rank) ** 0.5
+        self.register_buffer("lift", lift.contiguous())  # variance 1 a number, on the mean
 
-    def forward(self, theta: Tensor, f_o: Tensor, action: Tensor) -> Tensor:
-        given = [self.joint(theta) + self.which_joint, self.object(f_o)[:, None], self.action(action)[:, None]]
-        tokens = self.token + self.pose(theta.flatten(1)).unflatten(1, self.token.shape)
-        x = torch.cat([tokens, *given], 1)
-        z = self.out(self.norm(self.blocks(x)[:, : self.count]))
-        return self.spread(z.float().flatten(1)).reshape(z.shape)
+    def forward(self, theta: Tensor, f_o: Tensor, action: Tensor, placement: Tensor, placed: Tensor) -> Tensor:
+        known = placed[:, None].to(theta) * float(self.p.sees_placement)
+        placement = placement * known
+        _, joints = self.bodies.joints(theta, placement[:, 9:])
+        seen = (joints - placement[:, None, 6:9]) @ rotation_from_sixd(safe(placement[:, :6], known))
+        seen = seen / f_o[:, :1].exp()[:, None]  # in the object's frame, in its radii
+        near = bounds(seen, basis(self.p.shape - HEAD).to(seen), f_o[:, HEAD:]).clamp(-1, 3)
+        relative = torch.cat([seen.clamp(-4, 4), near], -1) * known[:, None]
+        given = [theta.flatten(1), 2 * joints.flatten(1), relative.flatten(1), f_o, placement, known]
+        x = self.read(torch.cat([*given, self.action(action)], -1))
+        z = self.spread(self.out(self.blocks(x)).float())
+        return z.unflatten(1, (self.p.tokens, self.p.token_rank)) @ self.lift
+
+
+def safe(sixd: Tensor, known: Tensor) -> Tensor:
+    """A rotation to work with where none is known."""
+    return sixd + (1 - known) * sixd.new_tensor([1.0, 0, 0, 0, 1, 0])
 
 
 class Decoder(nn.Module):
-    """Tokens (B, 16, code_width), f_o (B, shape) -> body and object triplanes (B, 3, C, H, W) and theta (B, 21, 6)."""
-
-    def __init__(self, p: NetParams):
-        super().__init__()
-        self.p, self.count = p, PLANES * p.patches**2
-        self.token, self.object = nn.Linear(p.code_width, p.width), nn.Linear(p.shape, p.width)
-        self.which_token = learned(p.tokens, p.width)
-        self.gist = nn.Linear(p.tokens * p.code_width, p.width)
-        self.body_patch, self.object_patch = learned(self.count, p.width), learned(self.count, p.width)
-        self.blocks = nn.Sequential(*(Block(p.width, p.heads) for _ in range(p.decoder_layers)))
-        self.norm = nn.LayerNorm(p.width)
-        self.theta = mlp(p.tokens * p.code_width, 4 * p.width, JOINTS * 6)
-        self.theta[-1].bias.data = torch.tensor([1.0, 0, 0, 0, 1, 0]).repeat(JOINTS)  # starts at the T-pose
-        self.body, self.shape = (nn.Linear(p.width, p.channels * p.patch**2) for _ in range(2))
-
-    def forward(self, z: Tensor, f_o: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        whole = z.flatten(1)
-        given = [self.token(z) + self.which_token, self.object(f_o)[:, None]]
-        wanted = torch.cat([self.body_patch, self.object_patch]) + self.gist(whole)[:, None]
-        x = self.norm(self.blocks(torch.cat([*given, wanted], 1)))
-        _, body, object = x.split([z.shape[1] + 1, self.count, self.count], 1)
-        theta = self.theta(whole).float().unflatten(1, (JOINTS, 6))
-        return self.unpatched(self.body(body)), self.unpatched(self.shape(object)), theta
-
-    def unpatched(self, x: Tensor) -> Tensor:
-        """(B, 3 n n, C k k) patches -> (B, 3, C, n k, n k) planes."""
-        n, k, c = self.p.patches, self.p.patch, self.p.channels
-        return x.reshape(-1, PLANES, n, n, c, k, k).permute(0, 1, 4, 2, 5, 3, 6).reshape(-1, PLANES, c, n * k, n * k)
-
-
-class FieldHead(nn.Module):
-    """Triplane (B, 3, C, H, W) and points (B, P, 3) in [-1, 1] -> InterField (B, P) in (0, 1)."""
-
-    def __init__(self, p: NetParams):
-        super().__init__()
-        self.mlp = mlp(PLANES * p.channels + 3 * (1 + 2 * OCTAVES), 64, 64, 1)
-        nn.init.constant_(self.mlp[-1].bias, -3)  # starts at a field of almost nothing, which is most of the truth
-
-    def forward(self, planes: Tensor, points: Tensor) -> Tensor:
-        batch, count = points.shape[:2]
-        grid = torch.stack([points[..., [0, 1]], points[..., [0, 2]], points[..., [1, 2]]], 1)
-        read = functional.grid_sample(planes.float().flatten(0, 1), grid.flatten(0, 1)[:, :, None], "bilinear",
-                                      "border", align_corners=False)
-        read = read[..., 0].reshape(batch, -1, count).transpose(1, 2)
-        return self.mlp(torch.cat([read, fourier(points, OCTAVES)], -1))[..., 0].float().sigmoid()
-
-
-class LexisNet(nn.Module):
-    """The whole of it. encode and decode are what LEXIS-Flow uses; forward is what training and export use."""
+    """Tokens (B, 16, code_width), f_o (B, shape) -> Latent."""
 
     def __init__(self, p: NetParams):
         super().__init__()
         self.p = p
-        self.object_encoder, self.encoder, self.decoder = ObjectEncoder(p), Encoder(p), Decoder(p)
+        self.pose = nn.Sequential(nn.Linear(p.tokens * p.code_width, p.width), ResidualMLP(p.width, 1),
+                                  nn.Linear(p.width, JOINTS * 6))
+        self.read = nn.Linear(p.tokens * p.code_width + p.shape, p.width)
+        self.blocks = ResidualMLP(p.width, p.decoder_layers)
+        planes, seen = PLANES * p.channels * p.cells**2, p.width // 2
+        self.placement = nn.Linear(p.width, PLACEMENT)
+        self.body, self.object = mlp(p.width, seen, planes), mlp(p.width, seen, planes)
+        self.hints = nn.Linear(p.width, 2 * p.head)
+        still = torch.tensor([1.0, 0, 0, 0, 1, 0])
+        self.pose[-1].bias.data = still.repeat(JOINTS)  # starts at the T-pose, the object ahead as it stands
+        self.placement.bias.data = torch.cat([still, torch.zeros(13)])
+
+    def forward(self, z: Tensor, f_o: Tensor) -> Latent:
+        x = self.blocks(self.read(torch.cat([z.flatten(1), f_o], -1)))
+        body, object = (self.planes(part(x)) for part in (self.body, self.object))
+        return Latent(body, object, *self.hints(x).chunk(2, -1), self.theta(z), self.placement(x).float())
+
+    def theta(self, z: Tensor) -> Tensor:
+        """(B, 21, 6), from the tokens alone."""
+        return self.pose(z.flatten(1)).float().unflatten(1, (JOINTS, 6))
+
+    def planes(self, x: Tensor) -> Tensor:
+        return x.float().unflatten(1, (PLANES, self.p.channels, self.p.cells, self.p.cells))
+
+
+def read_planes(planes: Tensor, points: Tensor) -> Tensor:
+    """Triplane (B, 3, C, H, W) at points (B, P, 3) in [-1, 1], and beyond as at the border -> (B, P, 3 C)."""
+    batch, count = points.shape[:2]
+    grid = torch.stack([points[..., [0, 1]], points[..., [0, 2]], points[..., [1, 2]]], 1)
+    read = functional.grid_sample(planes.flatten(0, 1), grid.flatten(0, 1)[:, :, None], "bilinear", "border",
+                                  align_corners=False)
+    return read[..., 0].reshape(batch, -1, count).transpose(1, 2)
+
+
+class FieldHead(nn.Module):
+    """What is known of points (B, P, given), and a hint for all of them (B, head) -> InterField (B, P) in (0, 1)."""
+
+    def __init__(self, given: int, width: int):
+        super().__init__()
+        self.given, self.mlp = nn.Linear(given, width), mlp(width, width, 1)
+        nn.init.constant_(self.mlp[-1].bias, -3)  # starts at a field of almost nothing, which is most of the truth
+
+    def forward(self, given: Tensor, hint: Tensor) -> Tensor:
+        return self.mlp(functional.gelu(self.given(given) + hint[:, None]))[..., 0].float().sigmoid()
+
+
+class LexisNet(nn.Module):
+    """The whole of it. encode, decode and pose are what LEXIS-Flow uses; forward is what training and export use."""
+
+    def __init__(self, p: NetParams):
+        super().__init__()
+        self.p, self.bodies = p, Posed()
+        self.encoder, self.decoder = Encoder(p), Decoder(p)
         self.quantiser = VectorQuantiser(p.codes, p.code_width)
-        self.body_field, self.object_field = FieldHead(p), FieldHead(p)
-        self.register_buffer("body_centre", torch.tensor(BODY_CENTRE), persistent=False)
-        self.register_buffer("body_half", torch.tensor(BODY_HALF), persistent=False)
+        point, read = 3 * (1 + 2 * OCTAVES), PLANES * p.channels
+        self.body_field = FieldHead(2 * read + 2 * point + 2 + 1, p.head)
+        self.object_field = FieldHead(read + point + FELT, p.head)
 
     def embed(self, points: Tensor) -> Tensor:
         """Object surface points (B, Q, 3), metres, canonical -> f_o (B, shape)."""
-        f_o = self.object_encoder(points)
-        return f_o if self.p.sees_object else torch.cat([f_o[:, :1], torch.zeros_like(f_o[:, 1:])], -1)
+        return shape_of(points, self.p.shape)
 
-    def encode(self, theta: Tensor, f_o: Tensor, action: Tensor) -> Tensor:
-        """Tokens (B, 16, code_width) before the codebook. theta (B, 21, 6); action (B,), p.actions where unknown."""
-        return self.encoder(theta, self.seen(f_o), action)
+    def encode(self, theta: Tensor, f_o: Tensor, action: Tensor, placement: Tensor, placed: Tensor) -> Tensor:
+        """Tokens (B, 16, code_width) before the codebook.
+
+        theta : (B, 21, 6); action : (B,), p.actions where unknown; placed : (B,) bool, False where the next is unknown
+        placement : (B, 19) the object in the pelvis joint's frame: rotation 6D, translation 3 in metres; then betas 10
+        """
+        return self.encoder(theta, self.seen(f_o), action, placement, placed)
+
+    def pose(self, z: Tensor) -> Tensor:
+        """The pose (B, 21, 6) that tokens z (B, 16, code_width) stand for."""
+        return self.decoder.theta(z)
 
     def decode(self, z: Tensor, f_o: Tensor, body_points: Tensor, object_points: Tensor) -> Decoded:
         """Read the fields that tokens z (B, 16, code_width) stand for.
@@ -182,23 +223,39 @@ class LexisNet(nn.Module):
         body_points   : (B, P, 3) metres, where the points are on the unshaped T-posed body, from its pelvis joint
         object_points : (B, Q, 3) metres, where the points are in the object's canonical frame
         """
-        body, object, theta = self.decoder(z, self.seen(f_o))
-        radius = f_o[:, :1].exp()[:, None]
-        return Decoded(self.body_field(body, (body_points - self.body_centre) / self.body_half),
-                       self.object_field(object, object_points / radius), theta)
+        radius, f_o = f_o[:, :1].exp()[:, None], self.seen(f_o)
+        known = self.decoder(z, f_o)
+        turns, places = self.bodies.joints(known.theta, known.placement[:, 9:])
+        turn, way = rotation_from_sixd(known.placement[:, :6]), known.placement[:, None, 6:9]
+
+        rest = (body_points - self.bodies.box[0]) / self.bodies.box[1]
+        seen_radius = f_o[:, :1].exp()[:, None]
+        there = (self.bodies.points(body_points, turns, places) - way) @ turn / seen_radius  # in the object's frame
+        there = there.clamp(-4, 4)
+        near = bounds(there, basis(self.p.shape - HEAD).to(there), f_o[:, HEAD:])
+        given = [read_planes(known.body_planes, rest), read_planes(known.object_planes, there / REACH),
+                 fourier(rest, OCTAVES), fourier(there / REACH, OCTAVES), near,
+                 (near[..., 1:] * seen_radius * 3).clamp(0, 3)]
+        body = self.body_field(torch.cat(given, -1), known.body_hint)
+
+        own = object_points / radius / REACH
+        felt = self.bodies.felt(object_points @ turn.transpose(1, 2) + way, turns, places)
+        given = [read_planes(known.object_planes, own), fourier(own, OCTAVES), felt]
+        object = self.object_field(torch.cat(given, -1), known.object_hint)
+        return Decoded(body, object, known.theta, known.placement)
 
     def seen(self, f_o: Tensor) -> Tensor:
-        """What the transformers see of f_o: in the ablation without the object not even its size."""
+        """What the networks see of f_o: in the ablation without the object not even its size."""
         return f_o if self.p.sees_object else torch.zeros_like(f_o)
 
-    def forward(self, theta: Tensor, shape_points: Tensor, action: Tensor, body_points: Tensor, object_points: Tensor,
-                quantise: bool = True) -> tuple[Decoded, Tensor, Tensor]:
+    def forward(self, theta: Tensor, shape_points: Tensor, action: Tensor, placement: Tensor, placed: Tensor,
+                body_points: Tensor, object_points: Tensor, quantise: bool = True) -> tuple[Decoded, Tensor, Tensor]:
         """Decoded, the tokens' codes (B, 16) int64, commitment loss ()."""
         f_o = self.embed(shape_points)
-        z = self.encode(theta, f_o, action)
+        z = self.encode(theta, f_o, action, placement, placed)
         if self.p.quantised and quantise:
             with torch.autocast(z.device.type, enabled=False):  # nearness to a code needs all of float32
-                z, codes, commitment = self.quantiser(z)
+                z, codes, commitment = self.quantiser(z.float())
         else:
             codes, commitment = z.new_zeros(z.shape[:2], dtype=torch.int64), z.new_zeros(())
         return self.decode(z, f_o, body_points, object_points), codes, commitment

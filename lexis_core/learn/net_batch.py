@@ -20,7 +20,8 @@ class Tensors:
         def put(array):
             return torch.from_numpy(array).to(device)
 
-        self.theta, self.action, self.instance = put(data.theta), put(data.action), put(data.instance)
+        self.theta, self.placement = put(data.theta), put(data.placement)
+        self.action, self.instance = put(data.action), put(data.instance)
         self.body_rest, self.object_points = put(data.body_rest), put(data.object_points)
         self.body_distance, self.object_distance = put(data.body_distance), put(data.object_distance)
 
@@ -34,6 +35,8 @@ class Batch:
 
     theta                          : (B, 21, 6)
     action                         : (B,) int64
+    placement                      : (B, 19), the object in the pelvis's frame (rotation 6D, translation), betas
+    placed                         : (B,) bool, whether the encoder is told the placement
     shape_points                   : (B, S, 3) metres, canonical, what the object encoder sees
     body_points, object_points     : (B, P, 3), (B, Q, 3) metres, where the fields are known
     body_distance, object_distance : (B, P), (B, Q) metres
@@ -41,6 +44,8 @@ class Batch:
 
     theta: Tensor
     action: Tensor
+    placement: Tensor
+    placed: Tensor
     shape_points: Tensor
     body_points: Tensor
     object_points: Tensor
@@ -61,18 +66,20 @@ class Batch:
 def batch_of(data: Tensors, rows: Tensor) -> Batch:
     """These interactions as they are, with all their points."""
     points = data.object_points[data.instance[rows]].float()
-    return Batch(data.theta[rows], data.action[rows], points, data.body_rest.expand(len(rows), -1, -1), points,
+    placed = torch.ones(len(rows), dtype=torch.bool, device=points.device)
+    return Batch(data.theta[rows], data.action[rows], data.placement[rows], placed, points,
+                 data.body_rest.expand(len(rows), -1, -1), points,
                  data.body_distance[rows].float(), data.object_distance[rows].float())
 
 
 def varied(batch: Batch, *, shape_points: int, field_points: int, mirror: float, turned: float, action_dropped: float,
-           unknown_action: int) -> Batch:
+           placement_dropped: float, unknown_action: int) -> Batch:
     """The batch as training sees it, by torch's random numbers.
 
     shape_points   : how many points the object encoder sees, others in each sample; in every fourth batch all
     field_points   : how many points of each surface are kept, the same ones throughout the batch
     mirror, turned : share seen in a mirror; share whose canonical frame is turned about y by any angle
-    action_dropped             : share whose action becomes unknown_action
+    action_dropped, placement_dropped : shares whose action becomes unknown_action, whose placement is not told
     """
     count, device = len(batch.theta), batch.theta.device
 
@@ -93,11 +100,18 @@ def varied(batch: Batch, *, shape_points: int, field_points: int, mirror: float,
     theta = batch.theta.clone()
     theta[flip] = sixd_from_rotation(mirrored(rotation_from_sixd(theta[flip])))
     turn = about_y(2 * math.pi * torch.rand(count, device=device) * chance(turned))
+    placement = replaced(batch.placement, sign, turn)
     body, object = some(batch.body_points, field_points), some(batch.object_points, field_points)
-    return Batch(theta, torch.where(chance(action_dropped), unknown_action, batch.action),
-                 shape * sign @ turn, batch.body_points[:, body] * sign,
+    return Batch(theta, torch.where(chance(action_dropped), unknown_action, batch.action), placement,
+                 ~chance(placement_dropped), shape * sign @ turn, batch.body_points[:, body] * sign,
                  batch.object_points[:, object] * sign @ turn, batch.body_distance[:, body],
                  batch.object_distance[:, object])
+
+
+def replaced(placement: Tensor, sign: Tensor, turn: Tensor) -> Tensor:
+    """Placements (B, 19) seen in mirrors of signs (B, 1, 3), with canonical frames where p is p @ turn (B, 3, 3)."""
+    rotation = sign.transpose(1, 2) * rotation_from_sixd(placement[:, :6]) * sign
+    return torch.cat([sixd_from_rotation(rotation @ turn), placement[:, 6:9] * sign[:, 0], placement[:, 9:]], -1)
 
 
 def about_y(angle: Tensor) -> Tensor:

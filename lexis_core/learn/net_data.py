@@ -77,12 +77,15 @@ class NetData:
     """Everything LEXIS-Net sees of some interactions.
 
     theta           : (N, 21, 6) float32, joint rotations as 6D
+    placement       : (N, 19) float32, the object in the pelvis joint's frame: rotation as 6D, translation in metres;
+                      then the betas
     action          : (N,) int64; instance : (N,) int64, row of object_points
     body_rest       : (1000, 3) float32, metres, from the pelvis
     body_distance, object_distance, object_points : as in Fields, rows chosen with the interactions
     """
 
     theta: Array
+    placement: Array
     action: Array
     instance: Array
     body_rest: Array
@@ -148,9 +151,21 @@ def net_data(states: str | Path, split: str, folder: str | Path | None = None, p
     interactions, known = load(states), fields(states, folder, processes)
     rows = np.flatnonzero(interactions.split == SPLITS.index(split))
     theta = sixd_from_rotation(rotation_from_axis_angle(interactions.body_pose[rows]))
-    return NetData(theta.astype(np.float32), interactions.action[rows].astype(np.int64),
-                   interactions.instance[rows].astype(np.int64), body_points().rest, known.body_distance[rows],
-                   known.object_distance[rows], np.array(known.object_points))
+    return NetData(theta.astype(np.float32), placements(interactions.take(rows)),
+                   interactions.action[rows].astype(np.int64), interactions.instance[rows].astype(np.int64),
+                   body_points().rest, known.body_distance[rows], known.object_distance[rows],
+                   np.array(known.object_points))
+
+
+def placements(interactions: Interactions) -> Array:
+    """NetData.placement of these interactions, (N, 19) float32."""
+    model = default_body()
+    pelvis = (model.joint_template[0] + interactions.betas @ model.joint_shape_dirs[0, :, :10].T
+              + interactions.translation)
+    back = rotation_from_axis_angle(interactions.rotation).transpose(0, 2, 1)
+    turn = back @ rotation_from_axis_angle(interactions.object_rotation)
+    way = (back @ (interactions.object_translation - pelvis)[..., None])[..., 0]
+    return np.concatenate([sixd_from_rotation(turn), way, interactions.betas], 1).astype(np.float32)
 
 
 def _digest(states: Path) -> str:

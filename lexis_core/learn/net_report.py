@@ -24,6 +24,7 @@ def measure(net: LexisNet, data: Tensors, rows: int = 1 << 30, quantise: bool = 
 
     if_mae_*, zero_mae_* : (N,) mean |IF - truth| over area-weighted points, and the same of a field of zeros
     contact_f1_*         : (N,) F1 of nearer than 5 cm by the field against by the mesh, NaN where neither has any
+    place_mm, turn_deg   : (N,) how far the object's decoded placement is from the true one
     theta_mm             : (N,) mean joint error of joints 1..21 on the default skeleton, the pelvis held still
     codes                : (N, 16); action : (N,)
     """
@@ -35,11 +36,14 @@ def measure(net: LexisNet, data: Tensors, rows: int = 1 << 30, quantise: bool = 
     found = []
     for chosen in every.split(at_once):
         batch = batch_of(data, chosen)
-        decoded, codes, _ = net(batch.theta, batch.shape_points, batch.action, batch.body_points, batch.object_points,
-                                quantise)
+        decoded, codes, _ = net(batch.theta, batch.shape_points, batch.action, batch.placement, batch.placed,
+                                batch.body_points, batch.object_points, quantise)
         gap = (joint_positions(rotation_from_sixd(decoded.theta), rest)
                - joint_positions(rotation_from_sixd(batch.theta), rest))
-        numbers = {"theta_mm": 1000 * gap.norm(dim=-1)[:, 1:].mean(1), "codes": codes, "action": batch.action}
+        off = decoded.placement - batch.placement
+        numbers = {"theta_mm": 1000 * gap.norm(dim=-1)[:, 1:].mean(1), "place_mm": 1000 * off[:, 6:9].norm(dim=1),
+                   "turn_deg": degrees(decoded.placement[:, :6], batch.placement[:, :6]), "codes": codes,
+                   "action": batch.action}
         for name in ("body", "object"):
             field, truth = getattr(decoded, name), getattr(batch, name)
             hits = ((field > contact) & (truth > contact)).sum(1)
@@ -48,6 +52,12 @@ def measure(net: LexisNet, data: Tensors, rows: int = 1 << 30, quantise: bool = 
         found.append(numbers)
     net.train(was_training)
     return {name: torch.cat([numbers[name] for numbers in found]).cpu() for name in found[0]}
+
+
+def degrees(sixd: Tensor, truth: Tensor) -> Tensor:
+    """(B,) angle between two rotations (B, 6)."""
+    apart = (rotation_from_sixd(sixd) - rotation_from_sixd(truth)).square().sum((-1, -2))
+    return torch.rad2deg(2 * (apart / 8).clamp(0, 1).sqrt().asin())
 
 
 def summary(measured: dict[str, Tensor], codes: int) -> dict[str, float]:

@@ -28,6 +28,7 @@ from lexis_core.learn.net_report import by_action, curves, measure, summary
 from lexis_core.learn.settings import from_command_line
 from lexis_core.synthetic.states import ACTION_NAMES, SPLITS
 
+PLACED_POINTS = 32
 MAY_CHANGE = {"out", "steps", "processes", "threads", "device", "validate_every", "save_every"}  # when a run goes on
 
 
@@ -38,6 +39,7 @@ class Settings:
     size: str = "small"         # or base
     quantiser: bool = True      # --no-quantiser: the ablation without the discrete bottleneck
     object: bool = True         # --no-object: the ablation without f_o
+    placement: bool = True      # --no-placement: the ablation with the paper's inputs only
     steps: int = 30_000
     batch: int = 64
     learning_rate: float = 1e-3
@@ -50,10 +52,13 @@ class Settings:
     mirror: float = 0.5         # share of samples seen in a mirror
     turned: float = 0.25        # share of samples whose object's canonical frame is turned about y: files have theirs
     action_dropped: float = 0.3
+    placement_dropped: float = 0.15
     field_weight: float = 5.0
     distance_weight: float = 0.5    # on metres, up to half a metre
     joint_weight: float = 5.0       # on metres
     rotation_weight: float = 1.0
+    place_weight: float = 3.0       # on metres of the object's points, where the encoder was told their place
+    build_weight: float = 0.02
     commitment: float = 0.25
     validate_every: int = 1000
     validation_rows: int = 1000 # at most; the report at the end takes all
@@ -90,8 +95,21 @@ def losses(s: Settings, decoded: Decoded, batch: Batch, commitment: Tensor, rest
         "distance": s.distance_weight * far,
         "joints": s.joint_weight * (gap + 1e-8).sqrt().mean(),
         "rotation": s.rotation_weight * (rotation - truth).square().sum((-1, -2)).mean(),
+        "place": s.place_weight * misplaced(decoded.placement, batch).mean(),
+        "build": s.build_weight * (decoded.placement - batch.placement)[:, 9:].square().mean(),
         "commitment": s.commitment * commitment,
     }
+
+
+def misplaced(placement: Tensor, batch: Batch) -> Tensor:
+    """(B,) metres, how far the object's points are from where they are, on the mean; 0 where the place was not told."""
+    points = batch.object_points[:, :PLACED_POINTS]
+
+    def where(placement: Tensor) -> Tensor:
+        return points @ rotation_from_sixd(placement[:, :6]).transpose(1, 2) + placement[:, None, 6:9]
+
+    gap = (where(placement) - where(batch.placement)).square().sum(-1)
+    return (gap + 1e-8).sqrt().mean(1) * batch.placed
 
 
 def rate_at(step: int, s: Settings) -> float:
@@ -105,7 +123,7 @@ def rate_at(step: int, s: Settings) -> float:
 def params_of(s: Settings) -> NetParams:
     if s.size not in SIZES:
         raise InputError(f"There is no size {s.size!r}.", f"LEXIS-Net comes as {' or '.join(SIZES)}.", "Choose one.")
-    return replace(SIZES[s.size], quantised=s.quantiser, sees_object=s.object)
+    return replace(SIZES[s.size], quantised=s.quantiser, sees_object=s.object, sees_placement=s.placement)
 
 
 def train(s: Settings) -> dict:
@@ -148,10 +166,11 @@ def train(s: Settings) -> dict:
             group["lr"] = rate_at(step, s)
         rows = torch.randint(len(data["train"]), (s.batch,), device=device)
         batch = varied(batch_of(data["train"], rows), shape_points=s.shape_points, field_points=s.field_points,
-                       mirror=s.mirror, turned=s.turned, action_dropped=s.action_dropped, unknown_action=net.p.actions)
+                       mirror=s.mirror, turned=s.turned, action_dropped=s.action_dropped,
+                       placement_dropped=s.placement_dropped, unknown_action=net.p.actions)
         with torch.autocast(device, torch.bfloat16, enabled=s.bfloat16):
-            decoded, _, commitment = net(batch.theta, batch.shape_points, batch.action, batch.body_points,
-                                         batch.object_points, quantise=step >= s.free_steps)
+            decoded, _, commitment = net(batch.theta, batch.shape_points, batch.action, batch.placement, batch.placed,
+                                         batch.body_points, batch.object_points, quantise=step >= s.free_steps)
         terms = losses(s, decoded, batch, commitment, rest)
         loss = torch.stack(list(terms.values())).sum()
         if not torch.isfinite(loss):

@@ -37,6 +37,7 @@ from lexis_core.learn.kinematics import (  # noqa: E402
 from lexis_core.learn.layers import BatchRenorm  # noqa: E402
 from lexis_core.learn.net import SIZES, LexisNet, NetParams, load_net  # noqa: E402
 from lexis_core.learn.net_batch import Tensors, batch_of, varied  # noqa: E402
+from lexis_core.learn.net_geometry import Posed, basis, bounds, distances_to_points  # noqa: E402
 from lexis_core.learn.net_report import measure, summary  # noqa: E402
 from lexis_core.learn.settings import from_command_line  # noqa: E402
 from lexis_core.learn.train_net import Settings, losses, train  # noqa: E402
@@ -44,8 +45,8 @@ from lexis_core.learn.vector_quantiser import VectorQuantiser, codebook_use  # n
 from lexis_core.synthetic.states import Interactions  # noqa: E402
 
 REAL_SIZES = dict(SIZES)
-TINY = NetParams(codes=64, code_width=16, tokens=4, shape=32, width=32, heads=2, encoder_layers=1, decoder_layers=1,
-                 patches=2, patch=4, channels=4)
+TINY = NetParams(codes=64, code_width=16, tokens=4, token_rank=4, shape=32, width=32, encoder_layers=1,
+                 decoder_layers=1, cells=4, channels=4, head=16)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -81,7 +82,11 @@ def some_input(count: int, seed: int = 0) -> tuple:
     rotation = torch.from_numpy(rotation_from_axis_angle(0.5 * np.random.default_rng(seed).normal(size=(count, 21, 3))))
     points = torch.rand(count, 50, 3, generator=generator) - 0.5
     body = torch.rand(count, 40, 3, generator=generator) - 0.5
-    return sixd_from_rotation(rotation).float(), points, torch.arange(count) % 19, body, points[:, :30].clone()
+    turn = torch.from_numpy(rotation_from_axis_angle(np.random.default_rng(seed + 1).normal(size=(count, 3))))
+    placement = torch.cat([sixd_from_rotation(turn), torch.rand(count, 13, generator=generator) - 0.5], 1).float()
+    placed = torch.arange(count) % 3 > 0
+    return (sixd_from_rotation(rotation).float(), points, torch.arange(count) % 19, placement, placed, body,
+            points[:, :30].clone())
 
 
 # kinematics
@@ -151,7 +156,7 @@ def test_fields_lie_between_0_and_1_for_any_number_of_points():
     with torch.no_grad():
         decoded, codes, _ = net(*some_input(3))
     assert decoded.body.shape == (3, 40) and decoded.object.shape == (3, 30)
-    assert decoded.theta.shape == (3, 21, 6) and codes.shape == (3, 4)
+    assert decoded.theta.shape == (3, 21, 6) and decoded.placement.shape == (3, 19) and codes.shape == (3, 4)
     for field in (decoded.body, decoded.object):
         assert field.min() > 0 and field.max() < 1
 
@@ -180,16 +185,16 @@ def test_the_object_is_seen_as_a_set_of_points():
 
 def test_without_the_object_nothing_of_its_shape_reaches_the_fields():
     net = LexisNet(replace(TINY, sees_object=False)).eval()
-    theta, points, action, body, queried = some_input(2)
+    theta, points, *others = some_input(2)
     with torch.no_grad():
-        one, other = (net(theta, shape, action, body, queried)[0] for shape in (points, 3 * points.flip(1) + 0.1))
+        one, other = (net(theta, shape, *others)[0] for shape in (points, 3 * points.flip(1) + 0.1))
     torch.testing.assert_close(one.body, other.body)
     torch.testing.assert_close(one.theta, other.theta)
 
 
 def test_sizes_are_what_they_are_called():
     millions = {name: sum(w.numel() for w in LexisNet(p).parameters()) / 1e6 for name, p in REAL_SIZES.items()}
-    assert 2 < millions["small"] < 5 < millions["base"]
+    assert 2 < millions["small"] < 6 < millions["base"]
     assert all((p.codes, p.code_width, p.tokens) == (2048, 128, 16) for p in REAL_SIZES.values())
 
 
@@ -202,8 +207,9 @@ def test_the_exported_network_answers_as_torch_does(tmp_path):
         net(*some_input(8, seed))
     net.eval()
     batch, *counts = (torch.export.Dim(name) for name in ("batch", "shape", "body", "object"))
-    shapes = ({0: batch}, {0: batch, 1: counts[0]}, {0: batch}, {0: batch, 1: counts[1]}, {0: batch, 1: counts[2]})
-    names = ["theta", "shape_points", "action", "body_points", "object_points"]
+    shapes = ({0: batch}, {0: batch, 1: counts[0]}, *({0: batch},) * 3, {0: batch, 1: counts[1]},
+              {0: batch, 1: counts[2]})
+    names = ["theta", "shape_points", "action", "placement", "placed", "body_points", "object_points"]
     program = torch.onnx.export(Whole(net).eval(), some_input(2), dynamo=True, opset_version=23, input_names=names,
                                 dynamic_shapes=shapes, verbose=False)
     program.save(tmp_path / "net.onnx")
@@ -212,7 +218,7 @@ def test_the_exported_network_answers_as_torch_does(tmp_path):
         decoded, codes, _ = net(*given)
     session = Session(tmp_path / "net.onnx", "cpu")
     answers = list(session.run({name: array.numpy() for name, array in zip(names, given, strict=True)}).values())
-    np.testing.assert_array_equal(answers[3], codes.numpy())
+    np.testing.assert_array_equal(answers[4], codes.numpy())
     for answer, expected in zip(answers, decoded, strict=False):
         np.testing.assert_allclose(answer, expected.numpy(), atol=1e-4)
 
@@ -224,9 +230,9 @@ class Whole(torch.nn.Module):
         super().__init__()
         self.net = net
 
-    def forward(self, theta, shape_points, action, body_points, object_points):
-        decoded, codes, _ = self.net(theta, shape_points, action, body_points, object_points)
-        return decoded.body, decoded.object, decoded.theta, codes
+    def forward(self, theta, shape_points, action, placement, placed, body_points, object_points):
+        decoded, codes, _ = self.net(theta, shape_points, action, placement, placed, body_points, object_points)
+        return *decoded, codes
 
 
 # what it learns from
@@ -298,8 +304,9 @@ def test_a_cut_cache_is_told(tmp_path):
 def test_a_mirrored_sample_keeps_its_field_where_the_mirrored_point_is(data):
     batch = batch_of(data, torch.arange(2))
     torch.manual_seed(0)
-    seen = varied(batch, shape_points=10, field_points=20, mirror=1, turned=0, action_dropped=1, unknown_action=18)
-    assert (seen.action == 18).all()
+    seen = varied(batch, shape_points=10, field_points=20, mirror=1, turned=0, action_dropped=1,
+                  placement_dropped=1, unknown_action=18)
+    assert (seen.action == 18).all() and not seen.placed.any()
     for points, distances, all_points, known in (
         (seen.body_points, seen.body_distance, batch.body_points, batch.body_distance),
         (seen.object_points, seen.object_distance, batch.object_points, batch.object_distance),
@@ -312,11 +319,85 @@ def test_a_mirrored_sample_keeps_its_field_where_the_mirrored_point_is(data):
 def test_a_turned_canonical_frame_turns_what_is_seen_and_what_is_asked(data):
     batch = batch_of(data, torch.arange(3))
     torch.manual_seed(0)
-    seen = varied(batch, shape_points=1024, field_points=1024, mirror=0, turned=1, action_dropped=0, unknown_action=18)
+    seen = varied(batch, shape_points=1024, field_points=1024, mirror=0, turned=1, action_dropped=0,
+                  placement_dropped=0, unknown_action=18)
     assert not torch.allclose(seen.shape_points.sort(1)[0], batch.shape_points.sort(1)[0], atol=0.05)
     torch.testing.assert_close(torch.cdist(seen.shape_points, seen.object_points).amin(-1).amax(),
                                torch.tensor(0.0), atol=1e-3, rtol=0)
     torch.testing.assert_close(seen.theta, batch.theta)
+
+
+def test_placements_are_the_object_as_the_pelvis_sees_it(states, data):
+    interactions = near()
+    rows = np.flatnonzero(interactions.split == 0)
+    for k, i in enumerate(rows):
+        state = interactions.state(int(i))  # in camera space: the world's axes must not matter
+        pelvis = pose(default_body(), state.body).joints[0]
+        turn, way = rotation_from_sixd(data.placement[k, :6]).numpy(), data.placement[k, 6:9].numpy()
+        np.testing.assert_allclose(state.body.rotation @ turn, state.object.rotation, atol=1e-5)
+        np.testing.assert_allclose(state.body.rotation @ way + pelvis, state.object.translation, atol=1e-5)
+        np.testing.assert_allclose(data.placement[k, 9:], interactions.betas[i])
+
+
+def test_mirrored_and_turned_samples_keep_their_objects_among_their_joints(data):
+    """Distances from the joints to the object's points stay what they were, left and right exchanged."""
+    batch = batch_of(data, torch.arange(4))
+    torch.manual_seed(1)
+    seen = varied(batch, shape_points=1024, field_points=1024, mirror=1, turned=1, action_dropped=0,
+                  placement_dropped=0, unknown_action=18)
+
+    def apart(some):
+        joints = joint_positions(rotation_from_sixd(some.theta), skeleton())
+        placed = (some.object_points @ rotation_from_sixd(some.placement[:, :6]).transpose(1, 2)
+                  + some.placement[:, None, 6:9])
+        return torch.cdist(joints, placed).sort(-1)[0]
+
+    exchanged = [JOINTS.index(name.replace("left", "?").replace("right", "left").replace("?", "right"))
+                 for name in JOINTS[:22]]
+    torch.testing.assert_close(apart(seen), apart(batch)[:, exchanged], atol=2e-3, rtol=0)
+    assert not torch.allclose(seen.placement[:, :6], batch.placement[:, :6], atol=0.1)
+
+
+# where things are to each other
+
+def test_skin_points_go_where_the_body_model_puts_them():
+    rng, points = np.random.default_rng(5), net_data.body_points()
+    state = BodyState(body_pose=rng.normal(0, 0.3, (21, 3)).astype(np.float32),
+                      betas=rng.normal(0, 0.5, 10).astype(np.float32))
+    posed, bodies = pose(default_body(), state), Posed()
+    theta = sixd_from_rotation(torch.from_numpy(rotation_from_axis_angle(state.body_pose)))[None].float()
+    turns, places = bodies.joints(theta, torch.from_numpy(state.betas)[None])
+    np.testing.assert_allclose(places[0].numpy(), posed.joints[:22] - posed.joints[0], atol=1e-5)
+    skin = bodies.points(torch.from_numpy(points.rest)[None], turns, places)[0].numpy()
+    off = np.linalg.norm(skin - (points.on(posed.vertices, default_body().faces) - posed.joints[0]), axis=1)
+    assert np.median(off) < 0.01 and off.mean() < 0.02  # the flesh of the build and the fingers are left out
+
+
+def test_bones_are_felt_where_they_are():
+    bodies = Posed()
+    theta = sixd_from_rotation(torch.eye(3)).expand(1, 21, 6)
+    turns, places = bodies.joints(theta, torch.zeros(1, 10))
+    knee, ankle = (places[:, JOINTS.index(name)] for name in ("left_knee", "left_ankle"))
+    side = torch.tensor([0.07, 0.0, 0.0])
+    felt = bodies.felt(((knee + ankle) / 2 + side)[:, None], turns, places)[0, 0]
+    shin = JOINTS.index("left_ankle") - 1
+    across = (ankle - knee)[0] / (ankle - knee).norm()
+    expected = (side - side.dot(across) * across).norm()
+    assert felt[:26].argmax() == shin
+    assert float(felt[shin]) == pytest.approx(float(torch.exp(-(expected**2 + 1e-4).sqrt() / 0.1)), abs=1e-4)
+    local = torch.atanh(felt[26:].unflatten(0, (22, 3))) * 0.3
+    torch.testing.assert_close(local, ((knee + ankle) / 2 + side - places[0])[:, :], atol=1e-4, rtol=0)
+
+
+def test_distances_from_fixed_places_bound_those_between():
+    torch.manual_seed(0)
+    shape, queried = torch.rand(2, 200, 3) - 0.5, 2 * torch.rand(2, 50, 3) - 1
+    places = basis(64)
+    known = distances_to_points(places.expand(2, -1, -1), shape)
+    torch.testing.assert_close(known, torch.cdist(places.expand(2, -1, -1), shape).amin(-1), atol=1e-4, rtol=0)
+    below, above = bounds(queried, places, known).unbind(-1)
+    true = torch.cdist(queried, shape).amin(-1)
+    assert (below <= true + 1e-4).all() and (true <= above + 1e-4).all()
 
 
 # how it learns
@@ -326,11 +407,11 @@ def test_one_batch_is_learned_by_heart(data):
     net, s = LexisNet(replace(TINY, width=64, codes=256)), Settings("")
     rest = skeleton()
     batch = varied(batch_of(data, torch.arange(len(data))), shape_points=128, field_points=128, mirror=0, turned=0,
-                   action_dropped=0, unknown_action=18)
+                   action_dropped=0, placement_dropped=0, unknown_action=18)
     optimiser, history = torch.optim.AdamW(net.parameters(), 3e-3), []
     for step in range(120):
-        decoded, _, commitment = net(batch.theta, batch.shape_points, batch.action, batch.body_points,
-                                     batch.object_points, quantise=step >= 20)
+        decoded, _, commitment = net(batch.theta, batch.shape_points, batch.action, batch.placement, batch.placed,
+                                     batch.body_points, batch.object_points, quantise=step >= 20)
         loss = torch.stack(list(losses(s, decoded, batch, commitment, rest).values())).sum()
         optimiser.zero_grad()
         loss.backward()
@@ -391,7 +472,8 @@ def test_a_run_leaves_its_curves_its_report_and_a_network(states, whole_run):
     assert summary(measure(net, data), net.p.codes) == pytest.approx(result["splits"]["test"])
 
 
-@pytest.mark.parametrize(("switch", "param"), [("quantiser", "quantised"), ("object", "sees_object")])
+@pytest.mark.parametrize(("switch", "param"), [("quantiser", "quantised"), ("object", "sees_object"),
+                                               ("placement", "sees_placement")])
 def test_ablations_are_switches(states, tmp_path, switch, param):
     train(tiny_run(states, tmp_path, steps=3, **{switch: False}))
     net = load_net(tmp_path / "best.pt")
