@@ -11,6 +11,7 @@ from lexis_core.synthetic.states import ACTION_NAMES
 STANDING = ("stand", "contrapposto", "half step", "wide", "step", "cmu:walk", "cmu:stand")
 STEADY = ("stand", "contrapposto", "wide", "half step")
 AROUND = (0, 90, 180, 270)
+TABLE_TOP = (0.70, 0.78)  # metres above the floor: laptops and keyboards lie on a table that is not there
 
 
 def _pair(touch: Touch) -> tuple[Touch, Touch]:
@@ -86,7 +87,6 @@ PLANS: dict[str, dict[str, Plan]] = {
     },
     "stand on": {
         "skateboard": replace(_STAND, yaw=(90, 270), touches=_soles("deck", low=(0.15, 0, 0.3), high=(0.3, 1, 0.7))),
-        "snowboard": replace(_STAND, yaw=(90, 270), touches=_soles("deck", low=(0.3, 0, 0.35), high=(0.4, 1, 0.65))),
         "surfboard": replace(_STAND, yaw=(90, 270), touches=_soles("deck", low=(0.3, 0, 0.35), high=(0.45, 1, 0.65))),
         **{name: replace(_STAND, legs=("stand", "wide", "contrapposto"), arms=("loose", "down", "one above", "out"),
                          yaw=AROUND, lean=(-2, 4), touches=_soles(part, low=(0.2, 0.6, 0.3), high=(0.48, 1, 0.7)))
@@ -96,7 +96,7 @@ PLANS: dict[str, dict[str, Plan]] = {
     },
     "lie on": {
         "bed": replace(_LIE, yaw=(0,), touches=(
-            Touch("seat", ("mattress",), low=(0.3, 0.8, 0.4), high=(0.7, 1, 0.55), aim=0.0),
+            Touch("seat", ("mattress",), low=(0.3, 0.8, 0.48), high=(0.7, 1, 0.62), aim=0.0),
             Touch("upper_back", ("mattress",), low=(0, 0.8, 0.1), high=(1, 1, 0.5), slide=0.4, aim=0.5))),
         "sofa": replace(_LIE, legs=("flat both", "flat bent"), yaw=(90, 270), touches=(
             Touch("seat", ("seat",), low=(0.4, 0.8, 0.4), high=(0.6, 1, 0.6), aim=0.0),
@@ -156,16 +156,17 @@ PLANS: dict[str, dict[str, Plan]] = {
     "hold in one hand": {
         "bottle": replace(_ONE, touches=(_grip("body", signed=True),)),
         "cup": replace(_ONE, touches=(_grip("body", signed=True),)),
-        "microphone": replace(_ONE, touches=(_grip("stand", "microphone", low=(0, 0.55, 0), signed=True),)),
+        "microphone": replace(_ONE, arms=("one up", "one ahead", "one below"), base="floor", touches=(
+            _grip("stand", low=(0, 0.35, 0)),)),
         "umbrella": replace(_TOOL, arms=("one up", "one high"), touches=(_grip("shaft", "handle", high=(1, 0.45, 1),
                                                                                 signed=True),)),
         "hammer": replace(_TOOL, touches=(_grip("handle", high=(1, 0.5, 1), signed=True),)),
         "tennis_racket": replace(_TOOL, touches=(_grip("handle", signed=True),)),
         "baseball_bat": replace(_TOOL, touches=(_grip("body", low=(0, 0.08, 0), high=(1, 0.25, 1), signed=True),)),
         "dumbbell": replace(_TOOL, touches=(_grip("grip"),)),
-        "broom": replace(_ONE, touches=(_grip("stick", low=(0, 0.5, 0), high=(1, 0.9, 1), signed=True),)),
+        "broom": replace(_ONE, arms=("one up", "one ahead", "one below"), base="floor", touches=(
+            _grip("stick", low=(0, 0.5, 0), high=(1, 0.9, 1), signed=True),)),
         "ball": replace(_ONE, arms=("one up",), touches=(Touch("right_palm", facing=DOWN, slide=0.05),)),
-        "frisbee": replace(_ONE, arms=("one up",), touches=(Touch("right_palm", facing=DOWN, slide=0.05),)),
         "book": replace(_ONE, arms=("one up",), touches=(Touch("right_palm", ("cover",), facing=DOWN, low=(0.2, 0, 0.2),
                                                                 high=(0.8, 1, 0.8)),)),
         "phone": replace(_ONE, arms=("one high", "one up"), yaw=(180,), turn=20, upright=0.2, touches=(
@@ -173,7 +174,7 @@ PLANS: dict[str, dict[str, Plan]] = {
     },
     "hold in two hands": {
         "ball": replace(_TWO, yaw=AROUND, touches=_sides(low=0.35, high=0.65)),
-        "frisbee": replace(_TWO, yaw=AROUND, touches=_under()),
+        "frisbee": replace(_TWO, yaw=AROUND, touches=_sides(low=0, high=1)),
         "book": replace(_TWO, yaw=(180,), touches=_under(("cover",))),
         "keyboard": replace(_TWO, yaw=(180,), touches=_under(("body",))),
         "barbell": replace(_TWO, arms=("front low", "down ahead"), touches=_pair(
@@ -190,9 +191,8 @@ PLANS: dict[str, dict[str, Plan]] = {
     "push": {
         "shopping_cart": replace(_PUSH, touches=_pair(_grip("handle", low=(0.1, 0.7, 0), high=(0.4, 1, 0.5)))),
         "kick_scooter": replace(_PUSH, touches=_pair(_grip("grip", high=(0.4, 1, 1)))),
-        **{name: replace(_SHOVE, touches=_pair(Touch("right_palm", facing=NEAR, low=(0.1, low, 0), high=(0.45, 1, 1),
-                                                      slide=0.06)))
-           for name, low in (("box", 0.5), ("sofa", 0.6), ("yoga_ball", 0.4), ("trash_bin", 0.5))},
+        "trash_bin": replace(_SHOVE, reach=0.42, touches=_pair(Touch("right_palm", facing=NEAR, low=(0.1, 0.5, 0),
+                                                                     high=(0.45, 1, 1), slide=0.06))),
         **{name: replace(_SHOVE, touches=_pair(Touch("right_palm", ("top",), facing=NEAR, low=(0.2, 0, 0),
                                                       high=(0.45, 1, 1), slide=0.06))) for name in ("table", "desk")},
     },
@@ -239,7 +239,7 @@ PLANS: dict[str, dict[str, Plan]] = {
     "use at a table": {
         **{name: replace(_TABLE, touches=(replace(_TOP[0], region="right_hand"), replace(_TOP[1], region="left_hand")))
            for name in ("table", "desk")},
-        **{name: replace(_TABLE, yaw=(180,), turn=6, raised=(0.7, 1.05), touches=_pair(Touch(
+        **{name: replace(_TABLE, yaw=(180,), turn=6, raised=TABLE_TOP, touches=_pair(Touch(
             "right_hand", ("key",), low=(0.05, 0, 0.1), high=(0.42, 1, 0.9), slide=0.04, aim=0.6)))
            for name in ("laptop", "keyboard")},
     },

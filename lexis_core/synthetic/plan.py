@@ -49,6 +49,7 @@ class Plan:
     along      : a held tool lies along the gripping hand, not upright
     feet       : the feet stand on the floor; else they hang, or touch what the touches say
     raised     : metres, range of the object's height above the floor ("floor" only)
+    reach      : metres, the lowest height above the floor of the places to touch, for hands that push
     lay        : "up" or "down" for bodies laid flat on their back or front
     upright    : how much a held object stays upright
     twist      : degrees, range of turning the chest to the left
@@ -66,6 +67,7 @@ class Plan:
     along: bool = False
     feet: bool = True
     raised: tuple[float, float] = (0.0, 0.0)
+    reach: float = 0.0
     lay: str = ""
     upright: float = 1.0
     twist: tuple[float, float] = (-5, 5)

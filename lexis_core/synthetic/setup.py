@@ -64,7 +64,7 @@ def draft(plan: Plan, solid: solids.Solid, rng: np.random.Generator, captured: p
         turn = turn @ rotation_from_axis_angle(np.array([np.pi / 2, 0, 0]))
     touches = [_mirrored(t) if mirror else t for t in plan.touches if rng.random() < t.chance]
     contacts = _contacts(touches, solid, square if plan.turn < 20 else turn, rng)
-    if contacts is None:
+    if contacts is None or (plan.reach and min(c.spot.point[1] for c in contacts) - solid.low[1] < plan.reach):
         return None
     if contacts and contacts[0].region == "seat" and not plan.lay and plan.feet:
         seat = contacts[0].spot.point[1] - solid.low[1]

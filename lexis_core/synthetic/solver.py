@@ -20,12 +20,14 @@ from lexis_core.synthetic.grid import GridDistance
 from lexis_core.synthetic.regions import FINGERS, POINTS, regions, solver_points
 from lexis_core.synthetic.setup import TOUCHES, Start
 from lexis_core.synthetic.skin import Skin, rotation
+from lexis_core.synthetic.solids import FINER
 
 Array = np.ndarray
 Tensor = torch.Tensor
 
 STEPS = 100
 CLEAR = 0.007  # metres the sparse points keep off the object, for the skin between them
+CLEAR_OF_TUBES = 0.012  # the same beside thin parts, which pass between the points
 LIMITED = np.array(SOLVED) - 1
 NUMBER = {name: k for k, name in enumerate(JOINTS)}
 FEET = (JOINTS.index("left_ankle"), JOINTS.index("right_ankle"))
@@ -88,6 +90,7 @@ class _Batch:
         self.surface = stack([s.solid.points[_spread_rows(len(s.solid.points))] for s in starts])
         self.standing = torch.ones(count, 2)
         self.margin = torch.full((count, len(solver_points()[0])), CLEAR)
+        self.margin[[s.solid.model.category in FINER for s in starts]] = CLEAR_OF_TUBES
         self.margin[:, np.concatenate([_LIMBS["left hand"], _LIMBS["right hand"]])] = 0.0
         self.watched = torch.ones(count, len(solver_points()[0]))
         for b, start in enumerate(starts):
@@ -102,7 +105,7 @@ class _Batch:
                 self.facing[b, c] = torch.tensor(region.normal)
                 self.slide[b, c], self.aim[b, c] = touch.slide, touch.aim
                 if contact.region in ("seat", "saddle"):
-                    self.margin[b, _LIMBS["pelvis"]] = 0.0
+                    self.margin[b, _LIMBS["pelvis"]] = 0.0 if contact.region == "seat" else 0.003
                 self.margin[b, where[contact.region]] = -SKIN_GIVES
                 if region.joint in FEET:
                     self.standing[b, FEET.index(region.joint)] = 0.0
