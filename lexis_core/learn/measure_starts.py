@@ -22,11 +22,12 @@ from threadpoolctl import threadpool_limits
 from lexis_core.body import default_body, pose, rest_joints
 from lexis_core.errors import InputError
 from lexis_core.files import read_arrays, written_whole
-from lexis_core.geometry import rotation_from_axis_angle
+from lexis_core.geometry import axis_angle_from_rotation, nearest_rotation, rotation_from_axis_angle
 from lexis_core.initialise import body_from_landmarks, object_by_category, object_from_mask
 from lexis_core.initialise.crop import reduced
 from lexis_core.interfield import CONTACT, distance
-from lexis_core.learn.flow_state import States
+from lexis_core.learn.flow_batch import true_states
+from lexis_core.learn.flow_state import States, place_of
 from lexis_core.learn.starts import FILE, MAX_BYTES, PLACES, RESIDUALS, kind_of, residuals
 from lexis_core.mesh import Mesh
 from lexis_core.objects.library import CATEGORIES
@@ -120,8 +121,9 @@ def measure(states: Path, out: Path, count: int) -> None:
             said = error.what
         print(f"{len(rows) + len(failed)} of {len(order)}: row {i}, {interactions.category(i)}, "
               f"{time.perf_counter() - begun:.1f} s, {said}", flush=True)
-        if done % SAVED_EVERY == 0 or done == len(left):
-            _save(out, digest, rows, failed)
+        if done % SAVED_EVERY == 0:
+            _save(out, digest, interactions, rows, failed)
+    _save(out, digest, interactions, rows, failed)
 
 
 def _resumed(out: Path, digest: str) -> tuple[list[dict], list[int]]:
@@ -137,10 +139,16 @@ def _resumed(out: Path, digest: str) -> tuple[list[dict], list[int]]:
     return (rows, head["failed"]) if known else ([], [])
 
 
-def _save(out: Path, digest: str, rows: list[dict], failed: list[int]) -> None:
+def _save(out: Path, digest: str, interactions: Interactions, rows: list[dict], failed: list[int]) -> None:
     head = json.dumps({"states": digest, "failed": failed, "places": PLACES}, sort_keys=True)
     columns = {name: np.array([row[name] for row in rows]) for name in (*EXTRA, *RESIDUALS)}
     columns |= {name: columns[name].astype(np.float16) for name in ("theta", "betas", "seconds", "log_scale")}
+    truth = true_states(interactions.take(columns["row"]))
+    focal = torch.from_numpy(interactions.focal[columns["row"]])
+    mean = {"theta": axis_angle_from_rotation(nearest_rotation(truth.theta.mean(0).numpy())),
+            "place": place_of(truth.pelvis, focal).mean(0).numpy(),
+            "offset": (truth.object_position - truth.pelvis).mean(0).numpy()}
+    columns |= {f"mean_{name}": value.astype(np.float32) for name, value in mean.items()}
     with written_whole(out) as path, open(path, "wb") as file:
         np.savez_compressed(file, head=np.array(head), **columns)
 
