@@ -18,9 +18,11 @@ def rotation_from_axis_angle(axis_angle: Array) -> Array:
 
 def cross_matrix(v: Array) -> Array:
     """(..., 3) -> (..., 3, 3) with cross_matrix(v) @ u = v x u."""
-    x, y, z = np.moveaxis(v, -1, 0)
-    o = np.zeros_like(x)
-    return np.stack([o, -z, y, z, o, -x, -y, x, o], -1).reshape(*v.shape, 3)
+    x, y, z = v[..., 0], v[..., 1], v[..., 2]
+    out = np.zeros((*v.shape, 3), v.dtype)
+    out[..., 0, 1], out[..., 0, 2], out[..., 1, 2] = -z, y, -x
+    out[..., 1, 0], out[..., 2, 0], out[..., 2, 1] = z, -y, x
+    return out
 
 
 def quaternion_from_rotation(rotation: Array) -> Array:

@@ -28,6 +28,7 @@ from lexis_core.body import default_body
 from lexis_core.camera import Camera
 from lexis_core.errors import InputError
 from lexis_core.files import unwritable
+from lexis_core.synthetic.memory import keep_freed_memory
 from lexis_core.synthetic.render import Rendered, render
 from lexis_core.synthetic.states import CROP, Interactions, load
 
@@ -81,8 +82,10 @@ def views(states: str | Path, folder: str | Path | None = None, processes: int =
     """
     states = Path(states)
     path = Path(folder or states.parent) / f"{states.stem}.views-{_digest(states, variant)}"
-    arrays = _opened(path, len(load(states)))
-    _render_rows(states, path, np.flatnonzero(arrays["done"] == 0), processes, variant)
+    interactions = load(states)
+    rows = np.flatnonzero(_opened(path, len(interactions))["done"] == 0)
+    rows = rows[np.argsort(interactions.instance[rows], kind="stable")]  # so that each object is built by one process
+    _render_rows(states, path, rows, processes, variant)
     return Views(**{name: _array(path, name, "r") for name in _ROW})
 
 
@@ -198,6 +201,7 @@ def _worked(states: Path, path: Path, chunks: list[Array], processes: int, varia
 def _render_chunk(states: Path, path: Path, rows: Array, variant: int) -> int:
     interactions = _loaded(states, variant)
     arrays = {name: _array(path, name, "r+") for name in _layout()}
+    keep_freed_memory()
     with threadpool_limits(1):
         for i in rows:
             for name, value in view_of(render(interactions, int(i))).items():
