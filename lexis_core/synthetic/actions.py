@@ -182,7 +182,7 @@ PLANS: dict[str, dict[str, Plan]] = {
         "baseball_bat": replace(_TWO, along=True, touches=(
             _grip("body", low=(0, 0.16, 0), high=(1, 0.24, 1), signed=True),
             _grip("body", hand="left", low=(0, 0.03, 0), high=(1, 0.09, 1), signed=True))),
-        "broom": replace(_TWO, arms=("front", "front low"), touches=(
+        "broom": replace(_TWO, arms=("front", "front low"), base="floor", touches=(
             _grip("stick", low=(0, 0.75, 0), high=(1, 0.9, 1), signed=True),
             _grip("stick", hand="left", low=(0, 0.35, 0), high=(1, 0.55, 1), signed=True))),
         "shopping_cart": replace(_PUSH, legs=STEADY, lean=(-2, 4), touches=_pair(
