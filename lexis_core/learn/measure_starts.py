@@ -160,9 +160,10 @@ def summary(path: Path = FILE) -> str:
         "body turn, deg": _degrees(arrays["body_rotation"]),
         "pelvis in the picture, % of the crop": 100 * np.linalg.norm(arrays["body_place"][:, :2], axis=1),
         "depth, %": 100 * np.abs(np.expm1(arrays["body_place"][:, 2])),
-        "joint, deg": _degrees(arrays["theta"]).mean(1),
+        "bone, deg": _degrees(arrays["theta"]).mean(1),
         "object turn, deg": _degrees(arrays["object_rotation"]),
-        "object from pelvis, cm": 100 * np.linalg.norm(arrays["object_place"], axis=1),
+        "object in the picture, % of the crop": 100 * np.linalg.norm(arrays["object_place"][:, :2], axis=1),
+        "object's depth from the pelvis, cm": 100 * np.abs(arrays["object_place"][:, 2]),
     }
     kinds = {"all": np.ones(len(arrays["kind"]), bool), "touching": arrays["kind"] % 2 == 1,
              "not touching": arrays["kind"] % 2 == 0}

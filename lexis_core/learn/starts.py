@@ -35,11 +35,13 @@ RESIDUALS: dict[str, tuple[int, ...]] = {
     "theta": (21, 3),         # of joints 1..21, how each is turned in camera space: G_start = exp(F r) G_true
     "betas": (10,),           # start - true
     "object_rotation": (3,),  # camera axes: R_start = exp(r) R_true
-    "object_place": (3,),     # metres, camera axes, of object - pelvis: start - true
+    "object_place": (3,),     # of the object's origin: du, dv in crop sides; metres by which it is too deep behind the
+                              # pelvis. In the picture it is near its mask, whatever its depth
 }
 MEANS: dict[str, tuple[int, ...]] = {"theta": (21, 3), "place": (3,), "offset": (3,)}
 TURNS = ("body_rotation", "theta", "object_rotation")
 OTHER_PLACE, OTHER_TOUCH = 0.2, 0.02  # how often a row of another place, of the other touch, is drawn beside one's own
+CLOSEST = 0.25                        # metres from the lens, of a start's object
 JITTER = 0.1                          # spread of the log of a factor on every residual of a drawn row
 _TURNED, _MOVED, _BONE_TURNED = (1.0, -1.0, -1.0), (-1.0, 1.0, 1.0), (-1.0, 1.0, -1.0)  # in the mirror
 
@@ -116,9 +118,11 @@ def kind_of(category: str, touch: bool) -> int:
 
 def start(truth: States, errors: dict[str, Tensor], focal: Tensor) -> States:
     """The truth with errors as draw gives them; focal (B,) in sides of the crop."""
-    depth = truth.pelvis[:, 2] * torch.exp(errors["body_place"][:, 2])
-    shown = truth.pelvis[:, :2] / truth.pelvis[:, 2:] + errors["body_place"][:, :2] / focal[:, None]
-    pelvis = torch.cat([shown * depth[:, None], depth[:, None]], 1)
+    pelvis = _placed(truth.pelvis, errors["body_place"][:, :2] / focal[:, None],
+                     truth.pelvis[:, 2] * torch.exp(errors["body_place"][:, 2]))
+    behind = truth.object_position[:, 2] - truth.pelvis[:, 2] + errors["object_place"][:, 2]
+    thing = _placed(truth.object_position, errors["object_place"][:, :2] / focal[:, None],
+                    (pelvis[:, 2] + behind).clamp(min=CLOSEST))
     turns = _turns(truth)
     frames = _bone_frames(turns)
     off = torch.cat([errors["body_rotation"][:, None], (frames @ errors["theta"][..., None])[..., 0]], 1)
@@ -129,24 +133,35 @@ def start(truth: States, errors: dict[str, Tensor], focal: Tensor) -> States:
         pelvis=pelvis,
         betas=truth.betas + errors["betas"],
         object_rotation=rotation_of(errors["object_rotation"]) @ truth.object_rotation,
-        object_position=truth.object_position - truth.pelvis + pelvis + errors["object_place"],
+        object_position=thing,
     )
 
 
 def residuals(truth: States, guess: States, focal: Tensor) -> dict[str, Tensor]:
     """How to get from the truth to a guess: start(truth, residuals(truth, guess, focal), focal) is the guess."""
-    shown = guess.pelvis[:, :2] / guess.pelvis[:, 2:] - truth.pelvis[:, :2] / truth.pelvis[:, 2:]
-    nearer = torch.log(guess.pelvis[:, 2:] / truth.pelvis[:, 2:])
+    shown, thing = (_shift(getattr(truth, name), getattr(guess, name), focal) for name in ("pelvis", "object_position"))
+    farther = torch.log(guess.pelvis[:, 2:] / truth.pelvis[:, 2:])
+    behind = (guess.object_position - guess.pelvis) - (truth.object_position - truth.pelvis)
     turns = _turns(truth)
     off = rotation_vector(_turns(guess) @ turns.mT)
     return {
         "body_rotation": off[:, 0],
-        "body_place": torch.cat([shown * focal[:, None], nearer], 1),
+        "body_place": torch.cat([shown, farther], 1),
         "theta": (_bone_frames(turns).mT @ off[:, 1:, :, None])[..., 0],
         "betas": guess.betas - truth.betas,
         "object_rotation": rotation_vector(guess.object_rotation @ truth.object_rotation.mT),
-        "object_place": (guess.object_position - guess.pelvis) - (truth.object_position - truth.pelvis),
+        "object_place": torch.cat([thing, behind[:, 2:]], 1),
     }
+
+
+def _placed(point: Tensor, shift: Tensor, depth: Tensor) -> Tensor:
+    """Points (B, 3) moved in x / z and y / z by shift (B, 2) and to another depth (B,)."""
+    return torch.cat([(point[:, :2] / point[:, 2:] + shift) * depth[:, None], depth[:, None]], 1)
+
+
+def _shift(true: Tensor, guess: Tensor, focal: Tensor) -> Tensor:
+    """(B, 2) how far a guess (B, 3) is off in the picture, crop sides."""
+    return (guess[:, :2] / guess[:, 2:] - true[:, :2] / true[:, 2:]) * focal[:, None]
 
 
 def _turns(states: States) -> Tensor:
