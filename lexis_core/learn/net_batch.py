@@ -12,6 +12,8 @@ from lexis_core.interfield import SIGMA
 from lexis_core.learn.kinematics import mirrored, rotation_from_sixd, sixd_from_rotation
 from lexis_core.learn.net_data import NetData
 
+LOOSE_TURN, LOOSE_WAY = 0.2, 0.09  # radians and metres an axis
+
 
 class Tensors:
     """NetData on a device."""
@@ -40,6 +42,7 @@ class Batch:
     shape_points                   : (B, S, 3) metres, canonical, what the object encoder sees
     body_points, object_points     : (B, P, 3), (B, Q, 3) metres, where the fields are known
     body_distance, object_distance : (B, P), (B, Q) metres
+    field_known                    : (B,) 1 where these distances are true, 0 where the object was moved off
     """
 
     theta: Tensor
@@ -51,6 +54,7 @@ class Batch:
     object_points: Tensor
     body_distance: Tensor
     object_distance: Tensor
+    field_known: Tensor
 
     @property
     def body(self) -> Tensor:
@@ -69,16 +73,17 @@ def batch_of(data: Tensors, rows: Tensor) -> Batch:
     placed = torch.ones(len(rows), dtype=torch.bool, device=points.device)
     return Batch(data.theta[rows], data.action[rows], data.placement[rows], placed, points,
                  data.body_rest.expand(len(rows), -1, -1), points,
-                 data.body_distance[rows].float(), data.object_distance[rows].float())
+                 data.body_distance[rows].float(), data.object_distance[rows].float(), placed.float())
 
 
 def varied(batch: Batch, *, shape_points: int, field_points: int, mirror: float, turned: float, action_dropped: float,
-           placement_dropped: float, unknown_action: int) -> Batch:
+           placement_dropped: float, loosened: float, unknown_action: int) -> Batch:
     """The batch as training sees it, by torch's random numbers.
 
     shape_points   : how many points the object encoder sees, others in each sample; in every fourth batch all
     field_points   : how many points of each surface are kept, the same ones throughout the batch
     mirror, turned : share seen in a mirror; share whose canonical frame is turned about y by any angle
+    loosened       : share whose object is moved off: what remains known is where
     action_dropped, placement_dropped : shares whose action becomes unknown_action, whose placement is not told
     """
     count, device = len(batch.theta), batch.theta.device
@@ -100,12 +105,29 @@ def varied(batch: Batch, *, shape_points: int, field_points: int, mirror: float,
     theta = batch.theta.clone()
     theta[flip] = sixd_from_rotation(mirrored(rotation_from_sixd(theta[flip])))
     turn = about_y(2 * math.pi * torch.rand(count, device=device) * chance(turned))
-    placement = replaced(batch.placement, sign, turn)
+    loose = chance(loosened)
+    placement = moved_off(replaced(batch.placement, sign, turn), loose)
     body, object = some(batch.body_points, field_points), some(batch.object_points, field_points)
     return Batch(theta, torch.where(chance(action_dropped), unknown_action, batch.action), placement,
                  ~chance(placement_dropped), shape * sign @ turn, batch.body_points[:, body] * sign,
                  batch.object_points[:, object] * sign @ turn, batch.body_distance[:, body],
-                 batch.object_distance[:, object])
+                 batch.object_distance[:, object], batch.field_known * ~loose)
+
+
+def moved_off(placement: Tensor, which: Tensor) -> Tensor:
+    """Placements (B, 19), those of which (B,) bool turned by about 20 degrees and moved by about 15 cm, any way."""
+    count, which = len(placement), which[:, None]
+    turn = axis_angle_rotation(LOOSE_TURN * torch.randn(count, 3, device=placement.device) * which)
+    way = LOOSE_WAY * torch.randn(count, 3, device=placement.device) * which
+    turned = sixd_from_rotation(turn @ rotation_from_sixd(placement[:, :6]))
+    return torch.cat([turned, placement[:, 6:9] + way, placement[:, 9:]], -1)
+
+
+def axis_angle_rotation(turn: Tensor) -> Tensor:
+    """(B, 3) radians -> (B, 3, 3)."""
+    x, y, z = turn.unbind(-1)
+    zero = torch.zeros_like(x)
+    return torch.linalg.matrix_exp(torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(-1, 3, 3))
 
 
 def replaced(placement: Tensor, sign: Tensor, turn: Tensor) -> Tensor:

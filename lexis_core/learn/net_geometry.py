@@ -113,8 +113,8 @@ def basis(count: int) -> Tensor:
 
 def distances_to_points(queried: Tensor, points: Tensor) -> Tensor:
     """(B, K, 3) and (B, Q, 3) -> (B, K) distance to the nearest of the points."""
-    square = queried.square().sum(-1)[..., None] - 2 * queried @ points.transpose(1, 2)
-    return (square + points.square().sum(-1)[:, None]).amin(2).clamp(min=0).sqrt()
+    nearest = torch.baddbmm(points.square().sum(-1)[:, None], queried, points.transpose(1, 2), alpha=-2).amin(2)
+    return (nearest + queried.square().sum(-1)).clamp(min=0).sqrt()
 
 
 def bounds(queried: Tensor, places: Tensor, known: Tensor) -> Tensor:

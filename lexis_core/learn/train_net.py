@@ -15,7 +15,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from lexis_core.errors import InputError
 from lexis_core.interfield import SIGMA
@@ -29,7 +28,8 @@ from lexis_core.learn.settings import from_command_line
 from lexis_core.synthetic.states import ACTION_NAMES, SPLITS
 
 PLACED_POINTS = 32
-MAY_CHANGE = {"out", "steps", "processes", "threads", "device", "validate_every", "save_every"}  # when a run goes on
+# of a run that goes on
+MAY_CHANGE = {"out", "steps", "minutes", "processes", "threads", "device", "validate_every", "save_every"}
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class Settings:
     object: bool = True         # --no-object: the ablation without f_o
     placement: bool = True      # --no-placement: the ablation with the paper's inputs only
     steps: int = 30_000
+    minutes: float = 0.0        # not 0: the run, and its learning rate with it, ends after so long instead
     batch: int = 64
     learning_rate: float = 1e-3
     warm_up: int = 300          # steps of rising learning rate
@@ -53,6 +54,7 @@ class Settings:
     turned: float = 0.25        # share of samples whose object's canonical frame is turned about y: files have theirs
     action_dropped: float = 0.3
     placement_dropped: float = 0.15
+    loosened: float = 0.25      # share whose object is moved off; its fields are not known, pose and placement are
     field_weight: float = 5.0
     distance_weight: float = 0.5    # on metres, up to half a metre
     joint_weight: float = 5.0       # on metres
@@ -76,23 +78,23 @@ def near_distance(field: Tensor) -> Tensor:
 
 
 def field_loss(field: Tensor, truth: Tensor) -> Tensor:
-    """Mean absolute error, and divergence to leave the field of zeros, which is the median of most points."""
+    """(B, P) -> (B,) mean absolute error, and divergence to leave the field of zeros, the median of most points."""
     p, q = truth.clamp(1e-6, 1 - 1e-6), field.clamp(1e-6, 1 - 1e-6)
     divergence = p * (p / q).log() + (1 - p) * ((1 - p) / (1 - q)).log()
-    return functional.l1_loss(field, truth) + 0.3 * divergence.mean()
+    return (field - truth).abs().mean(1) + 0.3 * divergence.mean(1)
 
 
 def losses(s: Settings, decoded: Decoded, batch: Batch, commitment: Tensor, rest: Tensor) -> dict[str, Tensor]:
     """Each term of the loss with its weight in it."""
     rotation, truth = rotation_from_sixd(decoded.theta), rotation_from_sixd(batch.theta)
     gap = (joint_positions(rotation, rest) - joint_positions(truth, rest)).square().sum(-1)
-    body, object = batch.body, batch.object
-    far = (functional.l1_loss(near_distance(decoded.body), near_distance(body))
-           + functional.l1_loss(near_distance(decoded.object), near_distance(object)))
+    known = batch.field_known / batch.field_known.sum().clamp(min=1)
+    far = sum((near_distance(field) - near_distance(truth)).abs().mean(1)
+              for field, truth in ((decoded.body, batch.body), (decoded.object, batch.object)))
     return {
-        "body": s.field_weight * field_loss(decoded.body, body),
-        "object": s.field_weight * field_loss(decoded.object, object),
-        "distance": s.distance_weight * far,
+        "body": s.field_weight * (known * field_loss(decoded.body, batch.body)).sum(),
+        "object": s.field_weight * (known * field_loss(decoded.object, batch.object)).sum(),
+        "distance": s.distance_weight * (known * far).sum(),
         "joints": s.joint_weight * (gap + 1e-8).sqrt().mean(),
         "rotation": s.rotation_weight * (rotation - truth).square().sum((-1, -2)).mean(),
         "place": s.place_weight * misplaced(decoded.placement, batch).mean(),
@@ -112,12 +114,13 @@ def misplaced(placement: Tensor, batch: Batch) -> Tensor:
     return (gap + 1e-8).sqrt().mean(1) * batch.placed
 
 
-def rate_at(step: int, s: Settings) -> float:
-    """Rises over warm_up steps, then falls along a cosine to a twentieth."""
-    if step < s.warm_up:
-        return s.learning_rate * (step + 1) / s.warm_up
-    done = (step - s.warm_up) / max(s.steps - s.warm_up, 1)
-    return s.learning_rate * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * done)))
+def rate_at(step: int, done: float, s: Settings) -> float:
+    """Rises over warm_up steps, then falls along a cosine of the share of the run that is done to a fiftieth."""
+    return s.learning_rate * min((step + 1) / s.warm_up, 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+def share_done(s: Settings, step: int, seconds: float) -> float:
+    return seconds / (60 * s.minutes) if s.minutes else step / s.steps
 
 
 def params_of(s: Settings) -> NetParams:
@@ -134,7 +137,7 @@ def train(s: Settings) -> dict:
     if s.threads:
         torch.set_num_threads(s.threads)
     data = {split: Tensors(net_data(s.states, split, processes=s.processes), device) for split in SPLITS}
-    if s.quantiser and s.free_steps >= s.steps:
+    if s.quantiser and s.free_steps >= s.steps and not s.minutes:
         raise InputError("LEXIS-Net would never see its codebook.", f"All {s.steps} steps are free_steps.",
                          "Give more --steps or fewer --free-steps.")
     if not len(data["train"]) or not len(data["validation"]):
@@ -145,7 +148,7 @@ def train(s: Settings) -> dict:
     torch.manual_seed(s.seed)
     net = LexisNet(params_of(s)).to(device)
     optimiser = torch.optim.AdamW(net.parameters(), s.learning_rate, (0.9, 0.99), weight_decay=s.weight_decay)
-    rest, step, best, log = skeleton().to(device), 0, math.inf, []
+    rest, step, spent, best, log = skeleton().to(device), 0, 0.0, math.inf, []
     if (out / "last.pt").exists():
         last = checkpoint.load(out / "last.pt", KIND, device)
         if any(last["settings"][name] != value for name, value in asdict(s).items() if name not in MAY_CHANGE):
@@ -153,21 +156,23 @@ def train(s: Settings) -> dict:
                              "Use its settings, or another --out.")
         net.load_state_dict(last["net"])
         optimiser.load_state_dict(last["optimiser"])
-        step, best, log = last["step"], last["best"], last["log"]
+        step, spent, best, log = last["step"], last["spent"], last["best"], last["log"]
         print(f"going on from step {step:,}")
 
     count = sum(parameter.numel() for parameter in net.parameters()) / 1e6
     print(f"LEXIS-Net {s.size}, {count:.1f} M parameters, on {device}; "
           + ", ".join(f"{len(tensors):,} {split}" for split, tensors in data.items()), flush=True)
-    started, first = time.monotonic(), step
-    while step < s.steps:
+    before, first = spent, step
+    began = time.monotonic() - spent
+    done = share_done(s, step, spent)
+    while done < 1:
         torch.manual_seed((s.seed << 32) + step)
         for group in optimiser.param_groups:
-            group["lr"] = rate_at(step, s)
+            group["lr"] = rate_at(step, done, s)
         rows = torch.randint(len(data["train"]), (s.batch,), device=device)
         batch = varied(batch_of(data["train"], rows), shape_points=s.shape_points, field_points=s.field_points,
                        mirror=s.mirror, turned=s.turned, action_dropped=s.action_dropped,
-                       placement_dropped=s.placement_dropped, unknown_action=net.p.actions)
+                       placement_dropped=s.placement_dropped, loosened=s.loosened, unknown_action=net.p.actions)
         with torch.autocast(device, torch.bfloat16, enabled=s.bfloat16):
             decoded, _, commitment = net(batch.theta, batch.shape_points, batch.action, batch.placement, batch.placed,
                                          batch.body_points, batch.object_points, quantise=step >= s.free_steps)
@@ -181,12 +186,13 @@ def train(s: Settings) -> dict:
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), s.clip)
         optimiser.step()
-        step += 1
+        step, spent = step + 1, time.monotonic() - began
+        done = share_done(s, step, spent)
 
-        if step % s.validate_every == 0 or step == s.steps:
+        if step % s.validate_every == 0 or done >= 1:
             found = summary(measure(net, data["validation"], s.validation_rows, quantise=step > s.free_steps),
                             net.p.codes)
-            row = {"step": step, "seconds": round(time.monotonic() - started, 1)}
+            row = {"step": step, "seconds": round(spent, 1)}
             log.append(row | {name: term.item() for name, term in terms.items()} | found)
             score = found["if_mae_body"] + found["if_mae_object"] + found["theta_mm"] / 1000
             if score < best and (step > s.free_steps or not s.quantiser):
@@ -194,13 +200,13 @@ def train(s: Settings) -> dict:
                 checkpoint.save(out / "best.pt", {"kind": KIND, "params": asdict(net.p), "net": net.state_dict(),
                                                   "settings": asdict(s), "step": step, "validation": found})
             write_log(out, log)
-            print(f"step {step:,}, {s.batch * (step - first) / (time.monotonic() - started):.0f} samples a second, "
+            print(f"step {step:,}, {s.batch * (step - first) / (spent - before + 1e-9):.0f} samples a second, "
                   f"loss {loss.item():.3f}; validation: " + ", ".join(f"{k} {v:.4g}" for k, v in found.items()),
                   flush=True)
-        if step % s.save_every == 0 or step == s.steps:
+        if step % s.save_every == 0 or done >= 1:
             checkpoint.save(out / "last.pt", {
                 "kind": KIND, "params": asdict(net.p), "net": net.state_dict(), "optimiser": optimiser.state_dict(),
-                "settings": asdict(s), "step": step, "best": best, "log": log})
+                "settings": asdict(s), "step": step, "spent": spent, "best": best, "log": log})
 
     net = load_net(out / "best.pt", device)
     result = {"settings": asdict(s), "parameters_million": count, "splits": {}, "by_action": {}}

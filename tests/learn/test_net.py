@@ -305,7 +305,7 @@ def test_a_mirrored_sample_keeps_its_field_where_the_mirrored_point_is(data):
     batch = batch_of(data, torch.arange(2))
     torch.manual_seed(0)
     seen = varied(batch, shape_points=10, field_points=20, mirror=1, turned=0, action_dropped=1,
-                  placement_dropped=1, unknown_action=18)
+                  placement_dropped=1, loosened=0, unknown_action=18)
     assert (seen.action == 18).all() and not seen.placed.any()
     for points, distances, all_points, known in (
         (seen.body_points, seen.body_distance, batch.body_points, batch.body_distance),
@@ -320,7 +320,7 @@ def test_a_turned_canonical_frame_turns_what_is_seen_and_what_is_asked(data):
     batch = batch_of(data, torch.arange(3))
     torch.manual_seed(0)
     seen = varied(batch, shape_points=1024, field_points=1024, mirror=0, turned=1, action_dropped=0,
-                  placement_dropped=0, unknown_action=18)
+                  placement_dropped=0, loosened=0, unknown_action=18)
     assert not torch.allclose(seen.shape_points.sort(1)[0], batch.shape_points.sort(1)[0], atol=0.05)
     torch.testing.assert_close(torch.cdist(seen.shape_points, seen.object_points).amin(-1).amax(),
                                torch.tensor(0.0), atol=1e-3, rtol=0)
@@ -344,7 +344,7 @@ def test_mirrored_and_turned_samples_keep_their_objects_among_their_joints(data)
     batch = batch_of(data, torch.arange(4))
     torch.manual_seed(1)
     seen = varied(batch, shape_points=1024, field_points=1024, mirror=1, turned=1, action_dropped=0,
-                  placement_dropped=0, unknown_action=18)
+                  placement_dropped=0, loosened=0, unknown_action=18)
 
     def apart(some):
         joints = joint_positions(rotation_from_sixd(some.theta), skeleton())
@@ -407,7 +407,7 @@ def test_one_batch_is_learned_by_heart(data):
     net, s = LexisNet(replace(TINY, width=64, codes=256)), Settings("")
     rest = skeleton()
     batch = varied(batch_of(data, torch.arange(len(data))), shape_points=128, field_points=128, mirror=0, turned=0,
-                   action_dropped=0, placement_dropped=0, unknown_action=18)
+                   action_dropped=0, placement_dropped=0, loosened=0, unknown_action=18)
     optimiser, history = torch.optim.AdamW(net.parameters(), 3e-3), []
     for step in range(120):
         decoded, _, commitment = net(batch.theta, batch.shape_points, batch.action, batch.placement, batch.placed,
