@@ -92,18 +92,19 @@ class VitEncoder(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.LayerNorm):
                 module.eps = 1e-6
+        each = torch.eye(p.grid**2).unflatten(1, (1, p.grid, p.grid))
+        self.register_buffer("share", functional.adaptive_avg_pool2d(each, GRID).flatten(1).T, persistent=False)
         self.register_buffer("mean", torch.tensor(MEAN)[:, None, None], persistent=False)
         self.register_buffer("deviation", torch.tensor(DEVIATION)[:, None, None], persistent=False)
 
     def forward(self, image: Tensor) -> Tensor:
-        cells = self.patches(image).transpose(1, 2).unflatten(2, (self.p.grid, self.p.grid))
-        return functional.adaptive_avg_pool2d(cells, GRID).flatten(2).transpose(1, 2)
+        return self.share @ self.patches(image)
 
     def patches(self, image: Tensor) -> Tensor:
         """(B, grid * grid, width): the normalised last token of each patch."""
         image = (_resized(image, self.p.grid * self.p.patch) - self.mean) / self.deviation
         patches = self.patch(image).flatten(2).transpose(1, 2) + self.place
-        first = self.first.expand(len(image), -1, -1)
+        first = self.first.expand(image.shape[0], -1, -1)  # len() would fix an exported batch
         return self.norm(self.blocks(torch.cat([first, patches], 1)))[:, len(self.first):]
 
 

@@ -22,6 +22,7 @@ from lexis_core.learn.encoder_report import errors_of, summary
 from lexis_core.learn.image_encoder import ImageEncoder, ImageParams, load_encoder, packed, vit_encoder
 from lexis_core.learn.train_encoder import Settings, mean_of, train, varied
 from lexis_core.learn.views import views
+from lexis_core.runtime.session import Session
 from lexis_core.synthetic.regions import regions
 from lexis_core.synthetic.render import render
 from lexis_core.synthetic.states import load
@@ -176,6 +177,22 @@ def test_a_model_of_timm_says_the_same_here(name):
     encoder, image = vit_encoder(model.state_dict(), 112), torch.rand(2, 3, 112, 112)
     tokens = model.forward_features((image - encoder.mean) / encoder.deviation)[:, model.num_prefix_tokens:]
     assert torch.allclose(encoder.patches(image), tokens, atol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+@pytest.mark.parametrize("kind", ["small", "vit"])
+def test_an_exported_encoder_answers_as_torch_does_for_any_batch(tmp_path, kind):
+    pytest.importorskip("onnx", reason="onnx is not installed, which writes the file")
+    pytest.importorskip("onnxscript", reason="onnxscript is not installed, which torch exports with")
+    encoder = ImageEncoder(ImageParams((8, 16, 32), (1, 1, 1), 1)).eval() if kind == "small" else vit_encoder(
+        dinov2_weights(layers=1))
+    program = torch.onnx.export(encoder, (torch.rand(2, 3, 112, 112),), dynamo=True, opset_version=23,
+                                input_names=["image"], dynamic_shapes=({0: torch.export.Dim("batch")},), verbose=False)
+    program.save(tmp_path / "encoder.onnx")
+    image = torch.rand(5, 3, 112, 112)
+    answer, = Session(tmp_path / "encoder.onnx", "cpu").run({"image": image.numpy()}).values()
+    with torch.no_grad():
+        np.testing.assert_allclose(answer, encoder(image).numpy(), atol=1e-4)
 
 
 def test_labels_are_what_posing_the_states_says(interactions, labels):
