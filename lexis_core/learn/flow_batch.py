@@ -12,7 +12,7 @@ from torch import Tensor
 from lexis_core.body import default_body
 from lexis_core.geometry import rotation_from_axis_angle
 from lexis_core.interfield import CONTACT
-from lexis_core.learn.flow_net import FlowParams
+from lexis_core.learn.flow_net import UNKNOWN, FlowParams
 from lexis_core.learn.flow_state import Reference, States, placement
 from lexis_core.learn.kinematics import mirrored, sixd_from_rotation
 from lexis_core.learn.net import LexisNet
@@ -29,7 +29,7 @@ MIRRORED_LANDMARKS = (0, 4, 5, 6, 1, 2, 3, *(k + 1 if k % 2 else k - 1 for k in 
 
 
 class FlowBatch(NamedTuple):
-    """B pictures with their truth. The InterField's points and distances are LEXIS-Net's (net_data), metres."""
+    """B pictures with their truth; scale (B,) as the network is told it. The InterField's points and distances are LEXIS-Net's (net_data), metres."""
 
     seen: Observed
     truth: States
@@ -124,9 +124,10 @@ class FlowData:
             f_o = net.embed(seen.object_points)
             tokens = codes(net, truth, f_o)
             reference = reference_of(net, seen, f_o, guess, has, yaw, p)
+        told = torch.where(torch.rand(count) < 0.5, scale, torch.full_like(scale, UNKNOWN))
         kept = (torch.rand(count, 3) >= dropped).float()
         seen.seen[:, :3] *= kept
-        return FlowBatch(seen, truth, f_o, tokens, reference, scale,
+        return FlowBatch(seen, truth, f_o, tokens, reference, told,
                          self.body_rest.expand(count, -1, -1) * sign,
                          torch.from_numpy(self.body_distance[rows].astype(np.float32)),
                          torch.from_numpy(self.object_distance[rows].astype(np.float32)))

@@ -21,6 +21,7 @@ from lexis_core.learn.observed import SIDE, Observed
 
 KIND = "LEXIS-Flow"
 TIME_OCTAVES, POINT_OCTAVES = 4, 3
+UNKNOWN = -1.0          # scale of a start's errors
 CROP = 56                # pixels of the picture of the object's surroundings
 SEEN_POINTS = 128        # of the object's surface, by which the network sees its shape and how it fits the masks
 
@@ -136,7 +137,7 @@ class Picture(nn.Module):
         self.keys = nn.ModuleList(nn.Linear(w, 2 * w) for _ in range(p.layers))
 
     def forward(self, seen: Observed, f_o: Tensor, reference: Reference, scale: Tensor) -> Context:
-        """scale (B,) : how large the start's errors are, 1 the expert's own: how far to trust it."""
+        """scale (B,) : how large the start's errors are, 1 the estimate's own, or UNKNOWN."""
         known = reference.states
         started = reference.started.float()[:, None]
         place = place_of(known.pelvis, seen.focal)

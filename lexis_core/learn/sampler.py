@@ -17,7 +17,7 @@ from lexis_core.errors import InputError
 from lexis_core.learn import checkpoint
 from lexis_core.learn.flow_batch import reference_of
 from lexis_core.learn.flow_decode import decoded, repeated, tokens_of
-from lexis_core.learn.flow_net import KIND, FlowParams, LexisFlow
+from lexis_core.learn.flow_net import KIND, UNKNOWN, FlowParams, LexisFlow
 from lexis_core.learn.flow_state import BODY, OBJECT, Coordinates, Reference, States, coordinates, states_at
 from lexis_core.learn.guidance import Goal, Scene, Weights, contact_goal, guided, interfield_goal, terms
 from lexis_core.learn.image_encoder import load_encoder
@@ -104,7 +104,7 @@ def ready(net: LexisNet, flow: LexisFlow, encoder: torch.nn.Module, model: BodyM
 
 
 @torch.no_grad()
-def regress(flow: Flow, seen: Observed, start: States | None = None, scale: float = 1.0) -> States:
+def regress(flow: Flow, seen: Observed, start: States | None = None, scale: float = UNKNOWN) -> States:
     """One step from nothing at time zero: the mean of what the flow would give."""
     reference, f_o = _reference(flow, seen, start, torch.zeros(len(seen.camera)))
     none = Coordinates(*(torch.zeros_like(v) for v in _noise(flow, len(seen.camera), None)))
@@ -116,12 +116,13 @@ def regress(flow: Flow, seen: Observed, start: States | None = None, scale: floa
 @torch.no_grad()
 def sample(flow: Flow, seen: Observed, start: States | None = None, *, steps: int = STEPS, guidance: str = "interfield",
            weights: Weights | None = None, true_field: tuple[Tensor, Tensor] | None = None, hypotheses: int = 1,
-           seed: int = 0, scale: float = 1.0, progress: Callable[[float], None] | None = None) -> Sampled:
+           seed: int = 0, scale: float = UNKNOWN, progress: Callable[[float], None] | None = None) -> Sampled:
     """Bodies and objects as B pictures show them.
 
     start      : other tools' estimate; the star mode then enters at 15/25
     guidance   : "interfield", "contact" (the same as binary contact), "true" (by true_field), or "none"
     true_field : fields at the 256 guidance points of the body and the object's first 256 points
+    scale      : how large the start's errors are, 1 our own estimate's, where that is known
     hypotheses : the first without noise, the others from noise of this seed, the best by energy first
     """
     if guidance not in FIELDS:
