@@ -29,7 +29,8 @@ MIRRORED_LANDMARKS = (0, 4, 5, 6, 1, 2, 3, *(k + 1 if k % 2 else k - 1 for k in 
 
 
 class FlowBatch(NamedTuple):
-    """B pictures with their truth; scale (B,) as the network is told it. The InterField's points and distances are LEXIS-Net's (net_data), metres."""
+    """B pictures with their truth; scale (B,) as the network is told it. The InterField's points and distances are
+    LEXIS-Net's (net_data), metres."""
 
     seen: Observed
     truth: States
