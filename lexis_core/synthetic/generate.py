@@ -166,9 +166,13 @@ def _accepted(start: setup.Start, body_pose, root, shift, place, turn, seeds) ->
 
 
 def generate(count: int, seed: int, out: Path, poses_path: str | None = None, processes: int = 2,
-             test: bool = False) -> Interactions:
-    """Make count interactions and write them to out; shards already made with the same settings are used."""
-    number = -(-count // SHARD)
+             test: bool = False, shards: int | None = None) -> Interactions:
+    """Make count interactions and write them to out; shards already made with the same settings are used.
+
+    shards : only the first so many of 256; the rest can be made later, for what is made so far stays
+    """
+    whole_number = -(-count // SHARD)
+    number = min(shards or whole_number, whole_number)
     sizes = [min(SHARD, count - k * SHARD) for k in range(number)]
     folder = out.with_name(out.name + ".shards")
     stamp = {"version": VERSION, "count": count, "seed": seed, "captured": bool(poses_path), "test": test}
@@ -188,14 +192,15 @@ def generate(count: int, seed: int, out: Path, poses_path: str | None = None, pr
     for piece in pieces:
         for key, total in totals.items():
             total.update(piece.meta[key])
-    meta = {**stamp, "held_out": list(HELD_OUT), **{key: dict(sorted(total.items())) for key, total in totals.items()}}
+    meta = {**stamp, "shards": number, "held_out": list(HELD_OUT), **{key: dict(sorted(total.items())) for key, total in totals.items()}}
     whole = states.joined(pieces, meta)
     used = np.unique(whole.instance)
     place = np.zeros(len(whole.instances), np.int32)
     place[used] = np.arange(len(used))
     whole = replace(whole, instance=place[whole.instance], instances=tuple(whole.instances[k] for k in used))
     whole.save(out)
-    shutil.rmtree(folder)
+    if number == whole_number:
+        shutil.rmtree(folder)
     return whole
 
 
@@ -250,13 +255,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--poses", help="cmu_smplx_poses.npz; without it, authored key poses only")
     parser.add_argument("--test", action="store_true", help="of instances and categories that no training set holds")
+    parser.add_argument("--shards", type=int, help="make only the first so many shards of 256 of this set")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     given = parser.parse_args()
     try:
         if given.count < 1:
             raise InputError("Nothing to make.", "--count is below 1.", "Give the number of interactions.")
         began = time.perf_counter()
-        made = generate(given.count, given.seed, given.out, given.poses, given.processes, given.test)
+        made = generate(given.count, given.seed, given.out, given.poses, given.processes, given.test,
+                        given.shards)
     except LexisError as error:
         parser.exit(2, f"{error}\n")
     print(table(made.meta))
