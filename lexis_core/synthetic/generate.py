@@ -192,7 +192,8 @@ def generate(count: int, seed: int, out: Path, poses_path: str | None = None, pr
     for piece in pieces:
         for key, total in totals.items():
             total.update(piece.meta[key])
-    meta = {**stamp, "shards": number, "held_out": list(HELD_OUT), **{key: dict(sorted(total.items())) for key, total in totals.items()}}
+    counted = {key: dict(sorted(total.items())) for key, total in totals.items()}
+    meta = {**stamp, "shards": number, "held_out": list(HELD_OUT), **counted}
     whole = states.joined(pieces, meta)
     used = np.unique(whole.instance)
     place = np.zeros(len(whole.instances), np.int32)
