@@ -166,7 +166,7 @@ def sample(flow: Flow, seen: Observed, start: States | None = None, *, steps: in
 
 
 def _reference(flow: Flow, seen: Observed, start: States | None, yaw: Tensor) -> tuple[Reference, Tensor]:
-    f_o = flow.net.embed(seen.object_points)
+    f_o = flow.net.embed(seen.object_points[:, :GUIDE_POINTS])
     has = torch.full((len(yaw),), start is not None)
     return reference_of(flow.net, seen, f_o, start, has, yaw, flow.flow.p), f_o
 
