@@ -116,18 +116,21 @@ def regress(flow: Flow, seen: Observed, start: States | None = None, scale: floa
 @torch.no_grad()
 def sample(flow: Flow, seen: Observed, start: States | None = None, *, steps: int = STEPS, guidance: str = "interfield",
            weights: Weights | None = None, true_field: tuple[Tensor, Tensor] | None = None, hypotheses: int = 1,
-           seed: int = 0, scale: float = UNKNOWN, progress: Callable[[float], None] | None = None) -> Sampled:
+           seed: int = 0, scale: float = UNKNOWN, passes: int = 1, progress: Callable[[float], None] | None = None) -> Sampled:
     """Bodies and objects as B pictures show them.
 
     start      : other tools' estimate; the star mode then enters at 15/25
     guidance   : "interfield", "contact" (the same as binary contact), "true" (by true_field), or "none"
     true_field : fields at the 256 guidance points of the body and the object's first 256 points
+    passes     : how often the start is first bettered by one step of regression
     scale      : how large the start's errors are, 1 our own estimate's, where that is known
     hypotheses : the first without noise, the others from noise of this seed, the best by energy first
     """
     if guidance not in FIELDS:
         raise InputError(f"There is no guidance {guidance!r}.", f"It is one of {', '.join(FIELDS)}.", "Choose one.")
     count, weights = len(seen.camera), weights or Weights()
+    for _ in range(passes if start is not None else 0):
+        start, scale = regress(flow, seen, start, scale), UNKNOWN
     many = repeated(seen, hypotheses)
     generator = torch.Generator().manual_seed(seed)
     each = torch.arange(hypotheses).repeat(count)

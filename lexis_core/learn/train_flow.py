@@ -20,10 +20,10 @@ from torch import Tensor
 from lexis_core.body import default_body
 from lexis_core.errors import InputError
 from lexis_core.learn import checkpoint
-from lexis_core.learn.flow_batch import FlowBatch, FlowData
+from lexis_core.learn.flow_batch import FlowBatch, FlowData, reference_of
 from lexis_core.learn.flow_decode import decoded, repeated, tokens_of
-from lexis_core.learn.flow_net import KIND, SIZES, FlowParams, LexisFlow
-from lexis_core.learn.flow_state import Coordinates, States, coordinates, place_of
+from lexis_core.learn.flow_net import KIND, SIZES, UNKNOWN, FlowParams, LexisFlow
+from lexis_core.learn.flow_state import BODY, OBJECT, Coordinates, States, coordinates, place_of
 from lexis_core.learn.image_encoder import load_encoder
 from lexis_core.learn.net import LexisNet, load_net
 from lexis_core.learn.net_data import body_points
@@ -56,6 +56,7 @@ class Settings:
     mirror: float = 0.4         # share of pictures seen in a mirror
     started: float = 0.75       # share with a start ...
     largest: float = 1.5        # ... whose errors are up to this times the expert's
+    again: float = 0.25         # share whose start is what the network itself makes of theirs, in one step
     dropped: float = 0.1        # share from which image, masks or landmarks are each kept back
     regression: float = 0.25    # share of draws at time zero without noise
     blended: float = 0.5        # share of started draws whose clean part is in part the start, as the star mode begins
@@ -161,6 +162,39 @@ def forward(s: Settings, flow: LexisFlow, net: LexisNet, batch: FlowBatch, surfa
 
 
 @torch.no_grad()
+def restarted(s: Settings, flow: LexisFlow, net: LexisNet, batch: FlowBatch) -> FlowBatch:
+    """The batch with the network's own answer as the start of its first rows, so that it may be asked twice."""
+    few = round(s.again * len(batch.f_o))
+    if not few:
+        return batch
+    seen, f_o, scale = batch.seen.take(slice(few)), batch.f_o[:few], batch.scale[:few]
+    reference = first(batch.reference, few)
+    times = torch.zeros(few)
+    with torch.autocast("cpu", torch.bfloat16, enabled=s.bfloat16):
+        context = flow.picture(seen, f_o, reference, scale)
+        out = flow.step(Coordinates(torch.zeros_like(reference.tokens), torch.zeros(few, BODY),
+                                    torch.zeros(few, OBJECT)), times, times, context)
+    states = decoded(net, out, reference, seen.focal)
+    own = reference_of(net, seen, f_o, states, times == 0, times, flow.p)
+    return batch._replace(reference=joined(own, first(batch.reference, few, rest=True)),
+                          scale=torch.cat([torch.full_like(scale, UNKNOWN), batch.scale[few:]]))
+
+
+def first(value, count: int, rest: bool = False):
+    """The first rows, or the rest, of a tuple of tensors or of such tuples."""
+    if isinstance(value, Tensor):
+        return value[count:] if rest else value[:count]
+    return type(value)(*(first(part, count, rest) for part in value))
+
+
+def joined(a, b):
+    """Rows of a, then those of b."""
+    if isinstance(a, Tensor):
+        return torch.cat([a, b])
+    return type(a)(*(joined(x, y) for x, y in zip(a, b, strict=True)))
+
+
+@torch.no_grad()
 def validate(s: Settings, flow: LexisFlow, net: LexisNet, data: FlowData, surface: Surface) -> dict[str, float]:
     """Regression's losses, unweighted by chance: the same starts and dropped parts each time."""
     torch.manual_seed(VALIDATION_SEED)
@@ -218,7 +252,7 @@ def train(s: Settings) -> None:
         optimiser.scale(share)
         batch = data.batch(torch.randint(len(data), (s.batch,)).numpy(), net, flow.p, mirror=s.mirror,
                            started=s.started, largest=s.largest, dropped=s.dropped)
-        terms = forward(s, flow, net, batch, surface, s.draws)
+        terms = forward(s, flow, net, restarted(s, flow, net, batch), surface, s.draws)
         loss = torch.stack(list(terms.values())).sum()
         if not torch.isfinite(loss):
             raise InputError(f"The loss of step {step} is not a number.",
