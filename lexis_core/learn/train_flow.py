@@ -138,7 +138,7 @@ def losses(s: Settings, states: States, clean: Coordinates, batch: FlowBatch, tr
         "betas": s.betas_weight * (states.betas - truth.betas).square().mean(),
         "object": s.object_weight * object,
         "near": s.near_weight * far,
-        "field": s.field_weight * sum(field_loss(a, b) for a, b in zip(fields[:2], truth_fields, strict=True)),
+        "field": s.field_weight * sum(field_loss(a, b).mean() for a, b in zip(fields[:2], truth_fields, strict=True)),
         "inside": s.inside_weight * (found.inside.mean() - known.inside.mean()).clamp(min=0),
     }
 
