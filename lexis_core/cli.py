@@ -1,4 +1,4 @@
-"""The command line: reconstruct, demo, interfield, import, doctor."""
+"""The command line: reconstruct, demo, interfield, import, evaluate, doctor."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from lexis_core import __version__
-from lexis_core.errors import InputError, LexisError
+from lexis_core.errors import InputError, LexisError, RuntimeUnavailable
 
 MINUTE = 1e-6  # the smallest focal length and sigma that are taken; a million is the largest
 
@@ -88,6 +88,24 @@ def _parser() -> argparse.ArgumentParser:
     load.add_argument("--body", type=Path, metavar="FILE", help="the SMPL-X file the result was made with")
     load.set_defaults(run=_import)
 
+    table = commands.add_parser("evaluate", help="score methods on interactions whose truth is known")
+    table.add_argument("--data", default="synthetic:test", metavar="DATA",
+                       help="synthetic:test (the default; made when it is missing), or FILE.npz[:SPLIT]")
+    table.add_argument("--methods", metavar="A,B,...", help="names of docs/evaluation.md; all when left out")
+    table.add_argument("--scale", default="1,0.5,0.25", metavar="S,...",
+                       help='of the starts\' errors, 1 the estimate\'s own; "real" runs it (default %(default)s)')
+    table.add_argument("--count", type=_count, metavar="N", help="interactions; all when left out")
+    table.add_argument("--seed", type=_seed, default=0, metavar="N", help="of the choice, the starts and the noise")
+    table.add_argument("--json", type=Path, required=True, metavar="F.json", help="where the numbers go")
+    table.add_argument("--weights", type=Path, metavar="DIR", help="trained networks; else those that ship")
+    table.add_argument("--cache", type=Path, default=Path("lexis-data"), metavar="DIR",
+                       help="of the test set (default: ./lexis-data); pictures are kept beside their states file")
+    table.add_argument("--workers", type=_count, default=1, metavar="N", help="processes that score (default 1)")
+    table.add_argument("--real", type=_count, default=100, metavar="N",
+                       help="interactions that the estimate itself is run on (default %(default)s)")
+    table.add_argument("--untold", action="store_true", help="do not tell the learned methods the starts' scale")
+    table.set_defaults(run=_evaluate)
+
     doctor = commands.add_parser("doctor", help="what is installed here, and what is missing")
     doctor.set_defaults(run=_doctor)
     return parser
@@ -114,6 +132,12 @@ def _positive(text: str) -> float:
 def _seed(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 18):
         raise argparse.ArgumentTypeError(f'"{text}" is not a whole number from 0 up, of at most 18 digits')
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 1 << 31):
+        raise argparse.ArgumentTypeError(f'"{text}" is not a whole number above 0')
     return int(text)
 
 
@@ -168,6 +192,26 @@ def _import(options: argparse.Namespace) -> None:
     result = load(options.result)
     blender().save_blend(result, options.out, body=options.body)
     print(options.out)
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    import json
+
+    from lexis_core.files import written_whole
+    _check_writable(options.json.parent)
+    try:
+        from lexis_core.learn.evaluate import METHODS, WEIGHTS, Plan, evaluate
+        from lexis_core.learn.evaluate_table import tables
+    except ModuleNotFoundError as error:
+        raise RuntimeUnavailable("The benchmark cannot run here.", f"It needs the package {error.name}.",
+                                 'Install the training extra: pip install "lexis-blender[learn]".') from error
+    methods = METHODS if options.methods is None else options.methods.split(",")
+    found = evaluate(Plan(
+        options.data, tuple(methods), tuple(options.scale.split(",")), options.count, options.seed,
+        options.weights or WEIGHTS, options.cache, options.workers, options.real, untold=options.untold))
+    with written_whole(options.json) as path:
+        path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    print(tables(found))
 
 
 def _doctor(options: argparse.Namespace) -> None:
