@@ -45,6 +45,16 @@ def rotation_from_sixd(sixd: Tensor) -> Tensor:
     return torch.stack([x, y, torch.linalg.cross(x, y, dim=-1)], -1)
 
 
+def rotation_from_axis_angle(axis_angle: Tensor) -> Tensor:
+    """(..., 3) radians -> (..., 3, 3), Rodrigues' formula, smooth at zero."""
+    square = axis_angle.square().sum(-1)[..., None, None] + 1e-12
+    angle, (x, y, z) = square.sqrt(), axis_angle.unbind(-1)
+    zero = torch.zeros_like(x)
+    across = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).unflatten(-1, (3, 3))
+    one = torch.eye(3, dtype=x.dtype, device=x.device)
+    return one + angle.sin() / angle * across + (1 - angle.cos()) / square * (across @ across)
+
+
 def skeleton() -> Tensor:
     """(22, 3) metres: the default body's rest joints, the pelvis at the origin."""
     joints = default_body().joint_template[:POSED]

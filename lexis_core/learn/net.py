@@ -40,7 +40,7 @@ class NetParams:
     codes: int = 2048
     code_width: int = 128
     tokens: int = 16
-    token_rank: int = 8         # a token lies in a space of this many dimensions of its code_width, shared by all
+    token_rank: int = 6         # a token lies in a space of this many dimensions of its code_width, shared by all
     shape: int = 132            # f_o: 4 numbers of size, then distances from fixed places
     width: int = 384
     encoder_layers: int = 3
@@ -99,7 +99,7 @@ def shape_of(points: Tensor, count: int) -> Tensor:
 
 class Encoder(nn.Module):
     """Joint rotations (B, 21, 6), f_o (B, shape), action (B,) int64, placement (B, 19), placed (B,) bool -> tokens
-    (B, 16, code_width).
+    (B, 16, token_rank).
 
     Each token lies in a space of token_rank dimensions, the same for all, and each of these has mean 0 and variance 1
     over the interactions (normalised over the batch before the codebook, Lancucki et al. 2020): so one codebook serves
@@ -114,11 +114,11 @@ class Encoder(nn.Module):
         self.read = nn.Linear(given + 32, p.width)
         self.blocks = ResidualMLP(p.width, p.encoder_layers)
         self.out = nn.Linear(p.width, p.tokens * p.token_rank)
+        self.direct = nn.Linear(given, p.tokens * p.token_rank)  # what depends linearly is there from the start
         self.spread = BatchRenorm(p.tokens * p.token_rank)
-        lift = torch.linalg.qr(torch.randn(p.code_width, p.token_rank))[0].T * (p.code_width / p.token_rank) ** 0.5
-        self.register_buffer("lift", lift.contiguous())  # variance 1 a number, on the mean
 
     def forward(self, theta: Tensor, f_o: Tensor, action: Tensor, placement: Tensor, placed: Tensor) -> Tensor:
+        """(B, 16, token_rank), in that space."""
         known = placed[:, None].to(theta) * float(self.p.sees_placement)
         placement = placement * known
         _, joints = self.bodies.joints(theta, placement[:, 9:])
@@ -127,9 +127,10 @@ class Encoder(nn.Module):
         near = bounds(seen, basis(self.p.shape - HEAD).to(seen), f_o[:, HEAD:]).clamp(-1, 3)
         relative = torch.cat([seen.clamp(-4, 4), near], -1) * known[:, None]
         given = [theta.flatten(1), 2 * joints.flatten(1), relative.flatten(1), f_o, placement, known]
-        x = self.read(torch.cat([*given, self.action(action)], -1))
-        z = self.spread(self.out(self.blocks(x)).float())
-        return z.unflatten(1, (self.p.tokens, self.p.token_rank)) @ self.lift
+        given = torch.cat(given, -1)
+        x = self.blocks(self.read(torch.cat([given, self.action(action)], -1)))
+        z = self.spread((self.out(x) + self.direct(given)).float())
+        return z.unflatten(1, (self.p.tokens, self.p.token_rank))
 
 
 def safe(sixd: Tensor, known: Tensor) -> Tensor:
@@ -138,31 +139,35 @@ def safe(sixd: Tensor, known: Tensor) -> Tensor:
 
 
 class Decoder(nn.Module):
-    """Tokens (B, 16, code_width), f_o (B, shape) -> Latent."""
+    """Tokens (B, 16, token_rank), f_o (B, shape) -> Latent."""
 
     def __init__(self, p: NetParams):
         super().__init__()
         self.p = p
-        self.pose = nn.Sequential(nn.Linear(p.tokens * p.code_width, p.width), ResidualMLP(p.width, 1),
-                                  nn.Linear(p.width, JOINTS * 6))
-        self.read = nn.Linear(p.tokens * p.code_width + p.shape, p.width)
+        self.pose = mlp(p.tokens * p.token_rank, p.width, JOINTS * 6)
+        self.direct = nn.Linear(p.tokens * p.token_rank, JOINTS * 6 + PLACEMENT)
+        self.read = nn.Linear(p.tokens * p.token_rank + p.shape, p.width)
         self.blocks = ResidualMLP(p.width, p.decoder_layers)
         planes, seen = PLANES * p.channels * p.cells**2, p.width // 2
         self.placement = nn.Linear(p.width, PLACEMENT)
         self.body, self.object = mlp(p.width, seen, planes), mlp(p.width, seen, planes)
         self.hints = nn.Linear(p.width, 2 * p.head)
         still = torch.tensor([1.0, 0, 0, 0, 1, 0])
-        self.pose[-1].bias.data = still.repeat(JOINTS)  # starts at the T-pose, the object ahead as it stands
-        self.placement.bias.data = torch.cat([still, torch.zeros(13)])
+        start = [still.repeat(JOINTS), still, torch.zeros(13)]  # the T-pose, the object at its middle
+        self.direct.bias.data = torch.cat(start)
 
     def forward(self, z: Tensor, f_o: Tensor) -> Latent:
         x = self.blocks(self.read(torch.cat([z.flatten(1), f_o], -1)))
         body, object = (self.planes(part(x)) for part in (self.body, self.object))
-        return Latent(body, object, *self.hints(x).chunk(2, -1), self.theta(z), self.placement(x).float())
+        theta, placement = self.direct(z.flatten(1)).split([JOINTS * 6, PLACEMENT], -1)
+        theta, placement = theta + self.pose(z.flatten(1)), placement + self.placement(x)
+        return Latent(body, object, *self.hints(x).chunk(2, -1), theta.float().unflatten(1, (JOINTS, 6)),
+                      placement.float())
 
     def theta(self, z: Tensor) -> Tensor:
         """(B, 21, 6), from the tokens alone."""
-        return self.pose(z.flatten(1)).float().unflatten(1, (JOINTS, 6))
+        flat = z.flatten(1)
+        return (self.direct(flat)[:, : JOINTS * 6] + self.pose(flat)).float().unflatten(1, (JOINTS, 6))
 
     def planes(self, x: Tensor) -> Tensor:
         return x.float().unflatten(1, (PLANES, self.p.channels, self.p.cells, self.p.cells))
@@ -196,7 +201,10 @@ class LexisNet(nn.Module):
         super().__init__()
         self.p, self.bodies = p, Posed()
         self.encoder, self.decoder = Encoder(p), Decoder(p)
-        self.quantiser = VectorQuantiser(p.codes, p.code_width)
+        across = torch.linalg.qr(torch.randn(p.code_width, p.token_rank))[0].T.contiguous()
+        lift = across * (p.code_width / p.token_rank) ** 0.5  # numbers of variance 1 on the mean
+        self.register_buffer("lift", lift)
+        self.quantiser = VectorQuantiser(p.codes, p.code_width, across)
         point, read = 3 * (1 + 2 * OCTAVES), PLANES * p.channels
         self.body_field = FieldHead(2 * read + 2 * point + 2 + 1, p.head)
         self.object_field = FieldHead(read + point + FELT, p.head)
@@ -211,11 +219,11 @@ class LexisNet(nn.Module):
         theta : (B, 21, 6); action : (B,), p.actions where unknown; placed : (B,) bool, False where the next is unknown
         placement : (B, 19) the object in the pelvis joint's frame: rotation 6D, translation 3 in metres; then betas 10
         """
-        return self.encoder(theta, self.seen(f_o), action, placement, placed)
+        return self.encoder(theta, self.seen(f_o), action, placement, placed) @ self.lift
 
     def pose(self, z: Tensor) -> Tensor:
         """The pose (B, 21, 6) that tokens z (B, 16, code_width) stand for."""
-        return self.decoder.theta(z)
+        return self.decoder.theta(self.lowered(z))
 
     def decode(self, z: Tensor, f_o: Tensor, body_points: Tensor, object_points: Tensor) -> Decoded:
         """Read the fields that tokens z (B, 16, code_width) stand for.
@@ -224,7 +232,7 @@ class LexisNet(nn.Module):
         object_points : (B, Q, 3) metres, where the points are in the object's canonical frame
         """
         radius, f_o = f_o[:, :1].exp()[:, None], self.seen(f_o)
-        known = self.decoder(z, f_o)
+        known = self.decoder(self.lowered(z), f_o)
         turns, places = self.bodies.joints(known.theta, known.placement[:, 9:])
         turn, way = rotation_from_sixd(known.placement[:, :6]), known.placement[:, None, 6:9]
 
@@ -243,6 +251,10 @@ class LexisNet(nn.Module):
         given = [read_planes(known.object_planes, own), fourier(own, OCTAVES), felt]
         object = self.object_field(torch.cat(given, -1), known.object_hint)
         return Decoded(body, object, known.theta, known.placement)
+
+    def lowered(self, z: Tensor) -> Tensor:
+        """Tokens (B, 16, code_width) in the space they lie in (B, 16, token_rank); what is across it is left out."""
+        return z @ self.lift.T * (self.p.token_rank / self.p.code_width)
 
     def seen(self, f_o: Tensor) -> Tensor:
         """What the networks see of f_o: in the ablation without the object not even its size."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lexis_core.interfield import SIGMA
-from lexis_core.learn.kinematics import mirrored, rotation_from_sixd, sixd_from_rotation
+from lexis_core.learn.kinematics import mirrored, rotation_from_axis_angle, rotation_from_sixd, sixd_from_rotation
 from lexis_core.learn.net_data import NetData
 
 LOOSE_TURN, LOOSE_WAY = 0.2, 0.09  # radians and metres an axis
@@ -117,17 +117,10 @@ def varied(batch: Batch, *, shape_points: int, field_points: int, mirror: float,
 def moved_off(placement: Tensor, which: Tensor) -> Tensor:
     """Placements (B, 19), those of which (B,) bool turned by about 20 degrees and moved by about 15 cm, any way."""
     count, which = len(placement), which[:, None]
-    turn = axis_angle_rotation(LOOSE_TURN * torch.randn(count, 3, device=placement.device) * which)
+    turn = rotation_from_axis_angle(LOOSE_TURN * torch.randn(count, 3, device=placement.device) * which)
     way = LOOSE_WAY * torch.randn(count, 3, device=placement.device) * which
     turned = sixd_from_rotation(turn @ rotation_from_sixd(placement[:, :6]))
     return torch.cat([turned, placement[:, 6:9] + way, placement[:, 9:]], -1)
-
-
-def axis_angle_rotation(turn: Tensor) -> Tensor:
-    """(B, 3) radians -> (B, 3, 3)."""
-    x, y, z = turn.unbind(-1)
-    zero = torch.zeros_like(x)
-    return torch.linalg.matrix_exp(torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(-1, 3, 3))
 
 
 def replaced(placement: Tensor, sign: Tensor, turn: Tensor) -> Tensor:

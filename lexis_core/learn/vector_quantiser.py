@@ -16,10 +16,12 @@ class VectorQuantiser(nn.Module):
     codebook : (codes, width); the first training batch it sees spreads it over that batch's tokens
     counts   : (codes,), how often a training batch uses each code, a moving average
     sums     : (codes, width), the sum of the tokens each code stood for, a moving average
+    within   : (rank, width), orthogonal rows of one length that span the space all tokens lie in, to search there
     """
 
-    def __init__(self, codes: int, width: int):
+    def __init__(self, codes: int, width: int, within: Tensor | None = None):
         super().__init__()
+        self.register_buffer("within", torch.eye(width) if within is None else within)
         self.register_buffer("codebook", torch.randn(codes, width))
         self.register_buffer("counts", torch.zeros(codes))
         self.register_buffer("sums", torch.zeros(codes, width))
@@ -37,7 +39,9 @@ class VectorQuantiser(nn.Module):
 
     def indices(self, tokens: Tensor) -> Tensor:
         """(B, T, width) -> the nearest code of each token (B, T) int64."""
-        return (self.codebook.square().sum(1) - 2 * tokens @ self.codebook.T).argmin(-1)
+        codes = self.codebook @ self.within.T
+        flat = tokens.flatten(0, 1) @ self.within.T
+        return torch.addmm(codes.square().sum(1), flat, codes.T, alpha=-2).argmin(1).reshape(tokens.shape[:2])
 
     @torch.no_grad()
     def _spread(self, tokens: Tensor) -> None:
