@@ -28,7 +28,8 @@ from lexis_core.learn.settings import from_command_line
 from lexis_core.learn.views import views
 from lexis_core.synthetic.states import SPLITS, load
 
-MAY_CHANGE = {"out", "steps", "processes", "threads", "device", "validate_every", "save_every"}  # when a run goes on
+# of a run that goes on
+MAY_CHANGE = {"out", "steps", "minutes", "processes", "threads", "device", "validate_every", "save_every"}
 CELLS = SIDE // 4 // GRID  # cells of the coarse masks along a token
 
 
@@ -38,6 +39,7 @@ class Settings:
     out: str = "runs/encoder"
     variants: int = 1           # how many sets of pictures of the interactions, each in other clothes, light, places
     steps: int = 4000
+    minutes: float = 0.0        # not 0: the run, and its learning rate with it, ends after so long instead
     batch: int = 64
     learning_rate: float = 2e-3
     warm_up: int = 200          # steps of rising learning rate
@@ -129,12 +131,13 @@ def losses(s: Settings, read: Labels, truth: Labels) -> dict[str, Tensor]:
     }
 
 
-def rate_at(step: int, s: Settings) -> float:
-    """Rises over warm_up steps, then falls along a cosine to a hundredth."""
-    if step < s.warm_up:
-        return s.learning_rate * (step + 1) / s.warm_up
-    done = (step - s.warm_up) / max(s.steps - s.warm_up, 1)
-    return s.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+def rate_at(step: int, done: float, s: Settings) -> float:
+    """Rises over warm_up steps, then falls along a cosine of the share of the run that is done to a hundredth."""
+    return s.learning_rate * min((step + 1) / s.warm_up, 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+def share_done(s: Settings, step: int, seconds: float) -> float:
+    return seconds / (60 * s.minutes) if s.minutes else step / s.steps
 
 
 @torch.no_grad()
@@ -168,7 +171,7 @@ def train(s: Settings) -> dict:
     reader = Reader(encoder.width, encoder.tokens).to(device)
     both = nn.ModuleList([encoder, reader])
     optimiser = torch.optim.AdamW(both.parameters(), s.learning_rate, (0.9, 0.99), weight_decay=s.weight_decay)
-    step, best, log = 0, math.inf, []
+    step, spent, best, log = 0, 0.0, math.inf, []
     if (out / "last.pt").exists():
         last = checkpoint.load(out / "last.pt", KIND, device)
         if any(last["settings"][name] != value for name, value in asdict(s).items() if name not in MAY_CHANGE):
@@ -177,17 +180,18 @@ def train(s: Settings) -> dict:
         encoder.load_state_dict(last["net"])
         reader.load_state_dict(last["reader"])
         optimiser.load_state_dict(last["optimiser"])
-        step, best, log = last["step"], last["best"], last["log"]
+        step, spent, best, log = last["step"], last["spent"], last["best"], last["log"]
         print(f"going on from step {step:,}")
 
     count = sum(parameter.numel() for parameter in encoder.parameters()) / 1e6
     print(f"image encoder, {count:.2f} M parameters, on {device}; "
           f"{len(data):,} train, {len(held):,} validation pictures", flush=True)
-    started, first = time.monotonic(), step
-    while step < s.steps:
+    before, first, began = spent, step, time.monotonic() - spent
+    done = share_done(s, step, spent)
+    while done < 1:
         torch.manual_seed((s.seed << 32) + step)
         for group in optimiser.param_groups:
-            group["lr"] = rate_at(step, s)
+            group["lr"] = rate_at(step, done, s)
         image, truth = varied(*data.at(torch.randint(len(data), (s.batch,))), s)
         image, truth = image.to(device, memory_format=torch.channels_last), on(truth, device)
         with torch.autocast(device, torch.bfloat16, enabled=s.bfloat16):
@@ -202,26 +206,27 @@ def train(s: Settings) -> dict:
         loss.backward()
         torch.nn.utils.clip_grad_norm_(both.parameters(), s.clip)
         optimiser.step()
-        step += 1
+        step, spent = step + 1, time.monotonic() - began
+        done = share_done(s, step, spent)
 
-        if step % s.validate_every == 0 or step == s.steps:
+        if step % s.validate_every == 0 or done >= 1:
             read, truth = read_all(encoder, reader, held, s.validation_rows, device)
             found = summary(errors_of(read, truth))
             score = torch.stack(list(losses(s, read, truth).values())).sum().item()
-            row = {"step": step, "seconds": round(time.monotonic() - started, 1), "validation_loss": score}
+            row = {"step": step, "seconds": round(spent, 1), "validation_loss": score}
             log.append(row | {name: term.item() for name, term in terms.items()} | found)
             if score < best:
                 best = score
                 checkpoint.save(out / "best.pt", packed(encoder) | {
                     "reader": reader.state_dict(), "settings": asdict(s), "step": step, "validation": found})
             write_log(out, log)
-            print(f"step {step:,}, {s.batch * (step - first) / (time.monotonic() - started):.0f} pictures a second, "
+            print(f"step {step:,}, {s.batch * (step - first) / (spent - before + 1e-9):.0f} pictures a second, "
                   f"loss {loss.item():.3f}; validation {score:.3f}: "
                   + ", ".join(f"{k} {v:.3g}" for k, v in found.items()), flush=True)
-        if step % s.save_every == 0 or step == s.steps:
+        if step % s.save_every == 0 or done >= 1:
             checkpoint.save(out / "last.pt", packed(encoder) | {
                 "reader": reader.state_dict(), "optimiser": optimiser.state_dict(), "settings": asdict(s),
-                "step": step, "best": best, "log": log})
+                "step": step, "spent": spent, "best": best, "log": log})
     return report(s, out, data, held, device)
 
 
