@@ -231,8 +231,17 @@ class LexisNet(nn.Module):
         body_points   : (B, P, 3) metres, where the points are on the unshaped T-posed body, from its pelvis joint
         object_points : (B, Q, 3) metres, where the points are in the object's canonical frame
         """
-        radius, f_o = f_o[:, :1].exp()[:, None], self.seen(f_o)
-        known = self.decoder(self.lowered(z), f_o)
+        return self.asked(self.latent(z, f_o), f_o, body_points, object_points)
+
+    def latent(self, z: Tensor, f_o: Tensor) -> Latent:
+        """What tokens z (B, 16, code_width) say before any point is asked."""
+        return self.decoder(self.lowered(z), self.seen(f_o))
+
+    def asked(self, known: Latent, f_o: Tensor, body_points: Tensor, object_points: Tensor) -> Decoded:
+        """The rest of decode. With points for the first A samples only, fields for those."""
+        said, count = known, body_points.shape[0]
+        known, radius = Latent(*(part[:count] for part in known)), f_o[:count, :1].exp()[:, None]
+        f_o = self.seen(f_o[:count])
         turns, places = self.bodies.joints(known.theta, known.placement[:, 9:])
         turn, way = rotation_from_sixd(known.placement[:, :6]), known.placement[:, None, 6:9]
 
@@ -250,7 +259,7 @@ class LexisNet(nn.Module):
         felt = self.bodies.felt(object_points @ turn.transpose(1, 2) + way, turns, places)
         given = [read_planes(known.object_planes, own), fourier(own, OCTAVES), felt]
         object = self.object_field(torch.cat(given, -1), known.object_hint)
-        return Decoded(body, object, known.theta, known.placement)
+        return Decoded(body, object, said.theta, said.placement)
 
     def lowered(self, z: Tensor) -> Tensor:
         """Tokens (B, 16, code_width) in the space they lie in (B, 16, token_rank); what is across it is left out."""
@@ -262,7 +271,7 @@ class LexisNet(nn.Module):
 
     def forward(self, theta: Tensor, shape_points: Tensor, action: Tensor, placement: Tensor, placed: Tensor,
                 body_points: Tensor, object_points: Tensor, quantise: bool = True) -> tuple[Decoded, Tensor, Tensor]:
-        """Decoded, the tokens' codes (B, 16) int64, commitment loss ()."""
+        """Decoded (fields of the first samples, as many as have points), codes (B, 16) int64, commitment loss ()."""
         f_o = self.embed(shape_points)
         z = self.encode(theta, f_o, action, placement, placed)
         if self.p.quantised and quantise:

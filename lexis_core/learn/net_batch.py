@@ -40,9 +40,8 @@ class Batch:
     placement                      : (B, 19), the object in the pelvis's frame (rotation 6D, translation), betas
     placed                         : (B,) bool, whether the encoder is told the placement
     shape_points                   : (B, S, 3) metres, canonical, what the object encoder sees
-    body_points, object_points     : (B, P, 3), (B, Q, 3) metres, where the fields are known
-    body_distance, object_distance : (B, P), (B, Q) metres
-    field_known                    : (B,) 1 where these distances are true, 0 where the object was moved off
+    body_points, object_points     : (A, P, 3), (A, Q, 3) metres, where the fields are known, of the first A <= B
+    body_distance, object_distance : (A, P), (A, Q) metres
     """
 
     theta: Tensor
@@ -54,7 +53,6 @@ class Batch:
     object_points: Tensor
     body_distance: Tensor
     object_distance: Tensor
-    field_known: Tensor
 
     @property
     def body(self) -> Tensor:
@@ -73,17 +71,17 @@ def batch_of(data: Tensors, rows: Tensor) -> Batch:
     placed = torch.ones(len(rows), dtype=torch.bool, device=points.device)
     return Batch(data.theta[rows], data.action[rows], data.placement[rows], placed, points,
                  data.body_rest.expand(len(rows), -1, -1), points,
-                 data.body_distance[rows].float(), data.object_distance[rows].float(), placed.float())
+                 data.body_distance[rows].float(), data.object_distance[rows].float())
 
 
 def varied(batch: Batch, *, shape_points: int, field_points: int, mirror: float, turned: float, action_dropped: float,
            placement_dropped: float, loosened: float, unknown_action: int) -> Batch:
-    """The batch as training sees it, by torch's random numbers.
+    """The batch as training sees it, by torch's random numbers. The last samples have their object moved off.
 
     shape_points   : how many points the object encoder sees, others in each sample; in every fourth batch all
     field_points   : how many points of each surface are kept, the same ones throughout the batch
     mirror, turned : share seen in a mirror; share whose canonical frame is turned about y by any angle
-    loosened       : share whose object is moved off: what remains known is where
+    loosened       : share whose object is moved off: their fields are not known any more, but where it is
     action_dropped, placement_dropped : shares whose action becomes unknown_action, whose placement is not told
     """
     count, device = len(batch.theta), batch.theta.device
@@ -105,20 +103,20 @@ def varied(batch: Batch, *, shape_points: int, field_points: int, mirror: float,
     theta = batch.theta.clone()
     theta[flip] = sixd_from_rotation(mirrored(rotation_from_sixd(theta[flip])))
     turn = about_y(2 * math.pi * torch.rand(count, device=device) * chance(turned))
-    loose = chance(loosened)
-    placement = moved_off(replaced(batch.placement, sign, turn), loose)
+    asked = round(count * (1 - loosened))
+    placement = replaced(batch.placement, sign, turn)
+    placement = torch.cat([placement[:asked], moved_off(placement[asked:])])
     body, object = some(batch.body_points, field_points), some(batch.object_points, field_points)
     return Batch(theta, torch.where(chance(action_dropped), unknown_action, batch.action), placement,
-                 ~chance(placement_dropped), shape * sign @ turn, batch.body_points[:, body] * sign,
-                 batch.object_points[:, object] * sign @ turn, batch.body_distance[:, body],
-                 batch.object_distance[:, object], batch.field_known * ~loose)
+                 ~chance(placement_dropped), shape * sign @ turn, batch.body_points[:asked, body] * sign[:asked],
+                 batch.object_points[:asked, object] * sign[:asked] @ turn[:asked],
+                 batch.body_distance[:asked, body], batch.object_distance[:asked, object])
 
 
-def moved_off(placement: Tensor, which: Tensor) -> Tensor:
-    """Placements (B, 19), those of which (B,) bool turned by about 20 degrees and moved by about 15 cm, any way."""
-    count, which = len(placement), which[:, None]
-    turn = rotation_from_axis_angle(LOOSE_TURN * torch.randn(count, 3, device=placement.device) * which)
-    way = LOOSE_WAY * torch.randn(count, 3, device=placement.device) * which
+def moved_off(placement: Tensor) -> Tensor:
+    """Placements (B, 19) with the object turned by about 20 degrees and moved by about 15 cm, any way."""
+    turn, way = (size * torch.randn(len(placement), 3, device=placement.device) for size in (LOOSE_TURN, LOOSE_WAY))
+    turn = rotation_from_axis_angle(turn)
     turned = sixd_from_rotation(turn @ rotation_from_sixd(placement[:, :6]))
     return torch.cat([turned, placement[:, 6:9] + way, placement[:, 9:]], -1)
 
