@@ -69,6 +69,11 @@ def _parser() -> argparse.ArgumentParser:
     solve.add_argument("--up", choices=("y", "z"), default="y", help="the mesh file's upward axis")
     solve.add_argument("--body", type=Path, metavar="FILE", help="an SMPL-X file of yours; else the open default body")
     solve.add_argument("--init", type=Path, metavar="FILE", help="another tool's estimate, .npz or Open3DHOI .json")
+    solve.add_argument("--method", choices=("auto", "learned", "estimate"), default="auto",
+                       help="learned: refine the estimate by LEXIS-Flow*; estimate: do not (default: learned where "
+                            "torch is installed)")
+    solve.add_argument("--hypotheses", type=_count, default=1, metavar="N",
+                       help="how many LEXIS-Flow* tries; the best by its own measure is taken (default 1)")
     solve.add_argument("--device", choices=("auto", "cpu", "cuda", "coreml"), default="auto",
                        help="where the networks run (default: CUDA where it works, else the CPU)")
     solve.add_argument("--seed", type=_seed, default=0, metavar="N", help="the same seed gives the same result")
@@ -159,7 +164,8 @@ def _reconstruct(options: argparse.Namespace) -> None:
     thing = load_object(options.object, units=options.units, up=options.up)
     result = reconstruct(
         options.image, thing, person_mask=options.person_mask, object_mask=options.object_mask, box=options.box,
-        object_box=options.object_box, focal=options.focal, body=options.body, init=options.init, seed=options.seed,
+        object_box=options.object_box, focal=options.focal, body=options.body, init=options.init,
+        method=options.method, hypotheses=options.hypotheses, seed=options.seed,
         device=options.device, progress=say_stage)
     write_results(result, options.body, options.out)
 

@@ -25,6 +25,7 @@ from lexis_core.learn.surface import Posed, Surface, surface_points
 
 POINTS = 256                 # of the body's surface, and of the object's: as many as the guidance has
 PIXELS = 96                  # of the person's mask
+PATCH = 0.05                 # metres that a point may be farther than the nearest one and still be taken to touch
 FIRST_STEPS, STEPS = 60, 250
 FIRST_RATE, RATE = 0.03, 0.015
 REACH = 0.20                 # metres, the farthest pair that is taken to touch
@@ -88,7 +89,7 @@ def _with_contact(seen: Observed, start: States, thing: Thing, weights: Weights)
         guess = _guess(_changed(start, change, seen.focal), thing)
         found = near(guess.body, guess.object.points)
         if touching is None:
-            touching = (found.body.detach() < REACH).float(), (found.object.detach() < REACH).float()
+            touching = _chosen(found.body), _chosen(found.object)
         terms = (
             _landmark_misfit(seen, guess.marks),
             _outline_misfit(seen, guess.object.points, seen.pixels, seen.seen[:, 3])
@@ -175,6 +176,12 @@ def _depth(inside: Tensor) -> Tensor:
 
 def _pose_change(change: dict[str, Tensor]) -> Tensor:
     return (change["theta"] * UNITS["theta"] / POSE_SPREAD).square().mean((1, 2))
+
+
+def _chosen(gap: Tensor) -> Tensor:
+    """(B, P) 1 for the points taken to touch: within REACH, and not much farther away than the nearest one."""
+    gap = gap.detach()
+    return (gap < (gap.min(1, keepdim=True).values + PATCH).clamp(max=REACH)).float()
 
 
 def _contact(gap: Tensor, chosen: Tensor) -> Tensor:

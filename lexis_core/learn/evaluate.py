@@ -172,7 +172,7 @@ def _batch(method: Method, benchmark: Benchmark, rows: Array, begun: States, flo
 def _timed(plan: Plan, methods: dict[str, Method], benchmark: Benchmark, flow: Flow | None) -> dict[str, Array]:
     """Seconds of each method, one image at a time; none of what is only looked up."""
     begun = benchmark.starts(1.0, plan.seed)
-    rows = np.arange(min(plan.timed + 1, len(benchmark)))
+    rows = np.arange(min(plan.timed + 1, len(benchmark)) if plan.timed else 0)
     found = {name: np.zeros(0) for name in methods}
     for name, method in methods.items():
         if name == "estimate":
