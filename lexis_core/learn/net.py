@@ -16,20 +16,21 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lexis_core.errors import InputError
+from lexis_core.interfield import SIGMA
 from lexis_core.learn import checkpoint
 from lexis_core.learn.kinematics import rotation_from_sixd
 from lexis_core.learn.layers import BatchRenorm, ResidualMLP, fourier, mlp
-from lexis_core.learn.net_geometry import Posed, basis, bounds, distances_to_points
+from lexis_core.learn.net_geometry import Posed, basis, box_of, distances_to_points, nearness
 from lexis_core.learn.vector_quantiser import VectorQuantiser
 
 KIND = "LEXIS-Net"
 JOINTS = 21
-FELT = 26 + 66         # numbers of a point among the bones
+BONES = 26
+FELT = 2 * BONES + 1 + 66   # numbers of a point of the object among the bones
 PLANES = 3             # xy, xz, yz
 OCTAVES = 4            # of a point's position
 HEAD = 1 + 3           # of f_o: the log of the radius, half the extents
 PLACEMENT = 6 + 3 + 10
-REACH = 1.25           # radii the object's triplane covers each way
 
 
 @dataclass(frozen=True)
@@ -40,14 +41,15 @@ class NetParams:
     codes: int = 2048
     code_width: int = 128
     tokens: int = 16
-    token_rank: int = 6         # a token lies in a space of this many dimensions of its code_width, shared by all
-    shape: int = 132            # f_o: 4 numbers of size, then distances from fixed places
+    token_rank: int = 3         # a token lies in a space of this many dimensions of its code_width, shared by all
+    shape: int = 196            # f_o: 4 numbers of size, then distances from fixed places
     width: int = 384
     encoder_layers: int = 3
     decoder_layers: int = 3
-    cells: int = 8              # of a plane, each way
+    cells: int = 8              # of a plane of the body, each way
+    object_cells: int = 12
     channels: int = 12          # of a cell
-    head: int = 64
+    head: int = 80
     quantised: bool = True        # False: the ablation without the discrete bottleneck
     sees_object: bool = True      # False: the ablation without f_o
     sees_placement: bool = True   # False: the paper's inputs only
@@ -55,7 +57,7 @@ class NetParams:
 
 SIZES = {
     "small": NetParams(),
-    "base": NetParams(token_rank=16, shape=516, width=1024, encoder_layers=6, decoder_layers=6, cells=16, channels=32,
+    "base": NetParams(shape=516, width=1024, encoder_layers=6, decoder_layers=6, cells=16, object_cells=24, channels=32,
                       head=128),
 }
 
@@ -88,13 +90,19 @@ class Latent(NamedTuple):
 def shape_of(points: Tensor, count: int) -> Tensor:
     """Surface points (B, Q, 3), metres, canonical -> f_o (B, count), whatever their order and number.
 
-    The log of the object's radius, half its extents, and how far it is from fixed places about it (basis point sets,
-    Prokudin et al. 2019), the last two in radii.
+    The log of the object's radius, half its extents, and how far it is from fixed places of its box (basis point
+    sets, Prokudin et al. 2019), the last two in radii.
     """
     radius = points.abs().amax((1, 2)).clamp(min=1e-3)[:, None, None]
     scaled = points / radius
-    places = basis(count - HEAD).to(points).expand(points.shape[0], -1, -1)
-    return torch.cat([radius[:, 0].log(), scaled.abs().amax(1), distances_to_points(places, scaled)], -1)
+    half = scaled.abs().amax(1)
+    places = basis(count - HEAD).to(points) * box_of(half)[:, None]
+    return torch.cat([radius[:, 0].log(), half, distances_to_points(places, scaled)], -1)
+
+
+def in_full(like: Tensor) -> torch.autocast:
+    """Places must be exact to millimetres, so no bfloat16 in here."""
+    return torch.autocast(like.device.type, enabled=False)
 
 
 class Encoder(nn.Module):
@@ -109,7 +117,7 @@ class Encoder(nn.Module):
     def __init__(self, p: NetParams):
         super().__init__()
         self.p, self.bodies = p, Posed()
-        given = (JOINTS + 1) * (3 + 3 + 2) + JOINTS * 6 + p.shape + PLACEMENT + 1
+        given = (JOINTS + 1) * (3 + 3 + 4) + JOINTS * 6 + p.shape + PLACEMENT + 1
         self.action = nn.Embedding(p.actions + 1, 32)
         self.read = nn.Linear(given + 32, p.width)
         self.blocks = ResidualMLP(p.width, p.encoder_layers)
@@ -119,18 +127,22 @@ class Encoder(nn.Module):
 
     def forward(self, theta: Tensor, f_o: Tensor, action: Tensor, placement: Tensor, placed: Tensor) -> Tensor:
         """(B, 16, token_rank), in that space."""
+        with in_full(theta):
+            given = self.given(theta, f_o, placement, placed)
+        x = self.blocks(self.read(torch.cat([given, self.action(action)], -1)))
+        z = self.spread((self.out(x) + self.direct(given)).float())
+        return z.unflatten(1, (self.p.tokens, self.p.token_rank))
+
+    def given(self, theta: Tensor, f_o: Tensor, placement: Tensor, placed: Tensor) -> Tensor:
+        """All but the action, with where the joints are to one another and to the object."""
         known = placed[:, None].to(theta) * float(self.p.sees_placement)
         placement = placement * known
         _, joints = self.bodies.joints(theta, placement[:, 9:])
         seen = (joints - placement[:, None, 6:9]) @ rotation_from_sixd(safe(placement[:, :6], known))
         seen = seen / f_o[:, :1].exp()[:, None]  # in the object's frame, in its radii
-        near = bounds(seen, basis(self.p.shape - HEAD).to(seen), f_o[:, HEAD:]).clamp(-1, 3)
+        near = nearness(seen, f_o[:, 1:HEAD], f_o[:, HEAD:]).clamp(-1, 3)
         relative = torch.cat([seen.clamp(-4, 4), near], -1) * known[:, None]
-        given = [theta.flatten(1), 2 * joints.flatten(1), relative.flatten(1), f_o, placement, known]
-        given = torch.cat(given, -1)
-        x = self.blocks(self.read(torch.cat([given, self.action(action)], -1)))
-        z = self.spread((self.out(x) + self.direct(given)).float())
-        return z.unflatten(1, (self.p.tokens, self.p.token_rank))
+        return torch.cat([theta.flatten(1), 2 * joints.flatten(1), relative.flatten(1), f_o, placement, known], -1)
 
 
 def safe(sixd: Tensor, known: Tensor) -> Tensor:
@@ -148,9 +160,9 @@ class Decoder(nn.Module):
         self.direct = nn.Linear(p.tokens * p.token_rank, JOINTS * 6 + PLACEMENT)
         self.read = nn.Linear(p.tokens * p.token_rank + p.shape, p.width)
         self.blocks = ResidualMLP(p.width, p.decoder_layers)
-        planes, seen = PLANES * p.channels * p.cells**2, p.width // 2
+        seen = p.width // 2
         self.placement = nn.Linear(p.width, PLACEMENT)
-        self.body, self.object = mlp(p.width, seen, planes), mlp(p.width, seen, planes)
+        self.body, self.object = (mlp(p.width, seen, PLANES * p.channels * n**2) for n in (p.cells, p.object_cells))
         self.hints = nn.Linear(p.width, 2 * p.head)
         still = torch.tensor([1.0, 0, 0, 0, 1, 0])
         start = [still.repeat(JOINTS), still, torch.zeros(13)]  # the T-pose, the object at its middle
@@ -158,7 +170,7 @@ class Decoder(nn.Module):
 
     def forward(self, z: Tensor, f_o: Tensor) -> Latent:
         x = self.blocks(self.read(torch.cat([z.flatten(1), f_o], -1)))
-        body, object = (self.planes(part(x)) for part in (self.body, self.object))
+        body, object = self.planes(self.body(x), self.p.cells), self.planes(self.object(x), self.p.object_cells)
         theta, placement = self.direct(z.flatten(1)).split([JOINTS * 6, PLACEMENT], -1)
         theta, placement = theta + self.pose(z.flatten(1)), placement + self.placement(x)
         return Latent(body, object, *self.hints(x).chunk(2, -1), theta.float().unflatten(1, (JOINTS, 6)),
@@ -169,8 +181,8 @@ class Decoder(nn.Module):
         flat = z.flatten(1)
         return (self.direct(flat)[:, : JOINTS * 6] + self.pose(flat)).float().unflatten(1, (JOINTS, 6))
 
-    def planes(self, x: Tensor) -> Tensor:
-        return x.float().unflatten(1, (PLANES, self.p.channels, self.p.cells, self.p.cells))
+    def planes(self, x: Tensor, cells: int) -> Tensor:
+        return x.float().unflatten(1, (PLANES, self.p.channels, cells, cells))
 
 
 def read_planes(planes: Tensor, points: Tensor) -> Tensor:
@@ -183,15 +195,21 @@ def read_planes(planes: Tensor, points: Tensor) -> Tensor:
 
 
 class FieldHead(nn.Module):
-    """What is known of points (B, P, given), and a hint for all of them (B, head) -> InterField (B, P) in (0, 1)."""
+    """What is known of points (B, P, given), a hint for all of them (B, head) and a first guess (B, P) -> InterField
+    (B, P) in (0, 1)."""
 
     def __init__(self, given: int, width: int):
         super().__init__()
         self.given, self.mlp = nn.Linear(given, width), mlp(width, width, 1)
-        nn.init.constant_(self.mlp[-1].bias, -3)  # starts at a field of almost nothing, which is most of the truth
 
-    def forward(self, given: Tensor, hint: Tensor) -> Tensor:
-        return self.mlp(functional.gelu(self.given(given) + hint[:, None]))[..., 0].float().sigmoid()
+    def forward(self, given: Tensor, hint: Tensor, guess: Tensor) -> Tensor:
+        more = self.mlp(functional.gelu(self.given(given) + hint[:, None]))[..., 0].float()
+        return (guess.clamp(0.01, 0.99).logit() + more).sigmoid()
+
+
+def field_of(distance: Tensor) -> Tensor:
+    """Metres -> InterField."""
+    return torch.exp(-0.5 * (distance.clamp(min=0) / SIGMA).square())
 
 
 class LexisNet(nn.Module):
@@ -206,12 +224,14 @@ class LexisNet(nn.Module):
         self.register_buffer("lift", lift)
         self.quantiser = VectorQuantiser(p.codes, p.code_width, across)
         point, read = 3 * (1 + 2 * OCTAVES), PLANES * p.channels
-        self.body_field = FieldHead(2 * read + 2 * point + 2 + 1, p.head)
+        self.flesh = nn.Parameter(torch.full((BONES,), 0.07))  # metres of it about each bone
+        self.body_field = FieldHead(2 * read + 2 * point + 4 + 4, p.head)
         self.object_field = FieldHead(read + point + FELT, p.head)
 
     def embed(self, points: Tensor) -> Tensor:
         """Object surface points (B, Q, 3), metres, canonical -> f_o (B, shape)."""
-        return shape_of(points, self.p.shape)
+        with in_full(points):
+            return shape_of(points, self.p.shape)
 
     def encode(self, theta: Tensor, f_o: Tensor, action: Tensor, placement: Tensor, placed: Tensor) -> Tensor:
         """Tokens (B, 16, code_width) before the codebook.
@@ -242,24 +262,32 @@ class LexisNet(nn.Module):
         said, count = known, body_points.shape[0]
         known, radius = Latent(*(part[:count] for part in known)), f_o[:count, :1].exp()[:, None]
         f_o = self.seen(f_o[:count])
+        with in_full(body_points):
+            of_body, of_object = self.geometry(known, f_o, radius, body_points, object_points)
+        return Decoded(self.body_field(of_body[0], known.body_hint, of_body[1]),
+                       self.object_field(of_object[0], known.object_hint, of_object[1]), said.theta, said.placement)
+
+    def geometry(self, known: Latent, f_o: Tensor, radius: Tensor, body_points: Tensor, object_points: Tensor):
+        """What the field heads are given of each point, and their first guess: for the body, for the object."""
         turns, places = self.bodies.joints(known.theta, known.placement[:, 9:])
         turn, way = rotation_from_sixd(known.placement[:, :6]), known.placement[:, None, 6:9]
+        box = box_of(f_o[:, 1:HEAD])[:, None]
 
         rest = (body_points - self.bodies.box[0]) / self.bodies.box[1]
-        seen_radius = f_o[:, :1].exp()[:, None]
-        there = (self.bodies.points(body_points, turns, places) - way) @ turn / seen_radius  # in the object's frame
-        there = there.clamp(-4, 4)
-        near = bounds(there, basis(self.p.shape - HEAD).to(there), f_o[:, HEAD:])
-        given = [read_planes(known.body_planes, rest), read_planes(known.object_planes, there / REACH),
-                 fourier(rest, OCTAVES), fourier(there / REACH, OCTAVES), near,
-                 (near[..., 1:] * seen_radius * 3).clamp(0, 3)]
-        body = self.body_field(torch.cat(given, -1), known.body_hint)
+        size = f_o[:, :1].exp()[:, None]
+        there = (self.bodies.points(body_points, turns, places) - way) @ turn / size  # in the object's frame and radii
+        near = nearness(there.clamp(-4, 4), f_o[:, 1:HEAD], f_o[:, HEAD:])
+        there, fields = (there / box).clamp(-2, 2), field_of(near * size)
+        of_body = torch.cat([read_planes(known.body_planes, rest), read_planes(known.object_planes, there),
+                             fourier(rest, OCTAVES), fourier(there, OCTAVES), near.clamp(-1, 2), fields], -1)
 
-        own = object_points / radius / REACH
-        felt = self.bodies.felt(object_points @ turn.transpose(1, 2) + way, turns, places)
-        given = [read_planes(known.object_planes, own), fourier(own, OCTAVES), felt]
-        object = self.object_field(torch.cat(given, -1), known.object_hint)
-        return Decoded(body, object, said.theta, said.placement)
+        own = object_points / (radius * box)
+        bones, local = self.bodies.felt(object_points @ turn.transpose(1, 2) + way, turns, places)
+        felt = field_of(bones - self.flesh)
+        nearest = felt.amax(-1, keepdim=True)
+        of_object = torch.cat([read_planes(known.object_planes, own), fourier(own, OCTAVES), torch.exp(-10 * bones),
+                               felt, nearest, local], -1)
+        return (of_body, fields[..., 2]), (of_object, nearest[..., 0])
 
     def lowered(self, z: Tensor) -> Tensor:
         """Tokens (B, 16, code_width) in the space they lie in (B, 16, token_rank); what is across it is left out."""
@@ -275,7 +303,7 @@ class LexisNet(nn.Module):
         f_o = self.embed(shape_points)
         z = self.encode(theta, f_o, action, placement, placed)
         if self.p.quantised and quantise:
-            with torch.autocast(z.device.type, enabled=False):  # nearness to a code needs all of float32
+            with in_full(z):  # nearness to a code needs it too
                 z, codes, commitment = self.quantiser(z.float())
         else:
             codes, commitment = z.new_zeros(z.shape[:2], dtype=torch.int64), z.new_zeros(())

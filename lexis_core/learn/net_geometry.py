@@ -20,7 +20,8 @@ BODY_CENTRE = (0.0, -0.13, 0.04)   # metres from the pelvis: the middle of the T
 BODY_HALF = (0.95, 0.95, 0.2)      # ... and half the box its triplane covers
 CELLS = (76, 76, 16)               # of that box, each with the skinning weights of the vertex nearest to its middle
 EVERY = 6                          # of the body's vertices, those whose weights are kept
-NEAR = 0.1                         # metres, the scale on which bones are felt
+NEAR = 0.3                         # metres, the scale on which joints are felt
+MARGIN = (1.15, 0.15)              # of an object's box: its triplane and its fixed places reach beyond it by this
 TIPS = {"head": (0, 0.16, 0), "left_wrist": (0.16, 0, 0), "right_wrist": (-0.16, 0, 0), "left_foot": (0, 0, 0.05),
         "right_foot": (0, 0, 0.05)}  # metres in the T-pose, where the last bones end
 
@@ -60,11 +61,9 @@ class Posed(nn.Module):
         motion = weights @ torch.cat([turns.flatten(2), shift], -1)
         return (motion[..., :9].unflatten(-1, (3, 3)) @ rest_points[..., None])[..., 0] + motion[..., 9:]
 
-    def felt(self, points: Tensor, turns: Tensor, places: Tensor) -> Tensor:
-        """Points (B, Q, 3) in the pelvis's frame -> (B, Q, 26 + 66): how near each bone is, the place to each joint.
-
-        Nearness is exp(-d / NEAR) to the bone's segment; places are in units of 3 NEAR, squashed into (-1, 1).
-        """
+    def felt(self, points: Tensor, turns: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+        """Points (B, Q, 3) in the pelvis's frame -> metres to each bone (B, Q, 26), place in each joint's frame
+        (B, Q, 66) in units of NEAR, squashed into (-1, 1)."""
         tips = places[:, self.ends] + (turns[:, self.ends] @ self.tips[..., None])[..., 0]
         begin = torch.cat([places[:, self.above], places[:, self.ends]], 1)
         bone = torch.cat([places[:, 1:], tips], 1) - begin
@@ -74,10 +73,9 @@ class Posed(nn.Module):
                   + begin.square().sum(-1)[:, None])
         share = (along / length).clamp(0, 1)
         away = (square - share * (2 * along - share * length)).clamp(min=0)
-        near = torch.exp(-(away + 1e-4).sqrt() / NEAR)
         flat = turns.permute(0, 2, 1, 3).flatten(2)  # (B, 3, 66): every joint's axes side by side
         local = points @ flat - (places[:, :, None] @ turns)[:, :, 0].flatten(1)[:, None]
-        return torch.cat([near, torch.tanh(local / (3 * NEAR))], -1)
+        return (away + 1e-6).sqrt(), torch.tanh(local / NEAR)
 
 
 @cache
@@ -104,11 +102,10 @@ def _joint_dirs() -> Tensor:
 
 @cache
 def basis(count: int) -> Tensor:
-    """(count, 3) fixed points spread over the cube of 1.2 times an object's radius about it, and symmetric in x."""
-    half = qmc.Halton(3, scramble=False).random(count // 2 + 1)[1:]
-    points = 2.4 * half - 1.2
-    points[:, 0] = np.abs(points[:, 0])
-    return torch.from_numpy(np.concatenate([points, points * [-1, 1, 1]])[:count].astype(np.float32))
+    """(count, 3) fixed points spread over the cube [-1, 1], symmetric in x."""
+    half = 2 * qmc.Halton(3, scramble=False).random(count // 2 + 1)[1:] - 1
+    half[:, 0] = np.abs(half[:, 0])
+    return torch.from_numpy(np.concatenate([half, half * [-1, 1, 1]])[:count].astype(np.float32))
 
 
 def distances_to_points(queried: Tensor, points: Tensor) -> Tensor:
@@ -117,8 +114,21 @@ def distances_to_points(queried: Tensor, points: Tensor) -> Tensor:
     return (nearest + queried.square().sum(-1)).clamp(min=0).sqrt()
 
 
-def bounds(queried: Tensor, places: Tensor, known: Tensor) -> Tensor:
-    """What distances known (B, K) at places (K, 3) say of those at queried (B, P, 3): below and above, (B, P, 2)."""
-    square = queried.square().sum(-1, keepdim=True) - 2 * queried @ places.T + places.square().sum(-1)
-    apart = square.clamp(min=1e-6).sqrt()
-    return torch.stack([(known[:, None] - apart).amax(-1), (known[:, None] + apart).amin(-1)], -1)
+def box_of(half: Tensor) -> Tensor:
+    """Half an object's extents (B, 3) -> half of the box its triplane covers (B, 3)."""
+    return MARGIN[0] * half + MARGIN[1]
+
+
+def nearness(queried: Tensor, half: Tensor, known: Tensor) -> Tensor:
+    """What is known of the distance of queried (B, P, 3) to an object, (B, P, 4), all in the object's radii.
+
+    half (B, 3) are half the object's extents, known (B, K) its distances at the basis stretched to box_of(half).
+    At least so far, at most so far (the triangle inequality), the mean of the near places, outside the bounding box.
+    """
+    places = basis(known.shape[1]).to(queried) * box_of(half)[:, None]
+    square = torch.baddbmm(places.square().sum(-1)[:, None], queried, places.transpose(1, 2), alpha=-2)
+    apart = (square + queried.square().sum(-1, keepdim=True)).clamp(min=1e-5).sqrt()
+    known = known[:, None]
+    mean = (torch.softmax(-12 * apart, -1) @ known.transpose(1, 2))[..., 0]
+    outside = ((queried.abs() - half[:, None]).clamp(min=0).square().sum(-1) + 1e-6).sqrt()
+    return torch.stack([(known - apart).amax(-1), (known + apart).amin(-1), mean, outside], -1)

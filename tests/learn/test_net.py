@@ -35,9 +35,9 @@ from lexis_core.learn.kinematics import (  # noqa: E402
     skeleton,
 )
 from lexis_core.learn.layers import BatchRenorm  # noqa: E402
-from lexis_core.learn.net import SIZES, LexisNet, NetParams, load_net  # noqa: E402
+from lexis_core.learn.net import SIZES, LexisNet, NetParams, load_net, shape_of  # noqa: E402
 from lexis_core.learn.net_batch import Tensors, batch_of, varied  # noqa: E402
-from lexis_core.learn.net_geometry import Posed, basis, bounds, distances_to_points  # noqa: E402
+from lexis_core.learn.net_geometry import Posed, basis, box_of, distances_to_points, nearness  # noqa: E402
 from lexis_core.learn.net_report import measure, summary  # noqa: E402
 from lexis_core.learn.settings import from_command_line  # noqa: E402
 from lexis_core.learn.train_net import Settings, losses, train  # noqa: E402
@@ -46,7 +46,7 @@ from lexis_core.synthetic.states import Interactions  # noqa: E402
 
 REAL_SIZES = dict(SIZES)
 TINY = NetParams(codes=64, code_width=16, tokens=4, token_rank=4, shape=32, width=32, encoder_layers=1,
-                 decoder_layers=1, cells=4, channels=4, head=16)
+                 decoder_layers=1, cells=4, object_cells=4, channels=4, head=16)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -379,25 +379,37 @@ def test_bones_are_felt_where_they_are():
     turns, places = bodies.joints(theta, torch.zeros(1, 10))
     knee, ankle = (places[:, JOINTS.index(name)] for name in ("left_knee", "left_ankle"))
     side = torch.tensor([0.07, 0.0, 0.0])
-    felt = bodies.felt(((knee + ankle) / 2 + side)[:, None], turns, places)[0, 0]
+    bones, local = (felt[0, 0] for felt in bodies.felt(((knee + ankle) / 2 + side)[:, None], turns, places))
     shin = JOINTS.index("left_ankle") - 1
     across = (ankle - knee)[0] / (ankle - knee).norm()
     expected = (side - side.dot(across) * across).norm()
-    assert felt[:26].argmax() == shin
-    assert float(felt[shin]) == pytest.approx(float(torch.exp(-(expected**2 + 1e-4).sqrt() / 0.1)), abs=1e-4)
-    local = torch.atanh(felt[26:].unflatten(0, (22, 3))) * 0.3
-    torch.testing.assert_close(local, ((knee + ankle) / 2 + side - places[0])[:, :], atol=1e-4, rtol=0)
+    assert bones.argmin() == shin and float(bones[shin]) == pytest.approx(float(expected), abs=1e-4)
+    local = torch.atanh(local.unflatten(0, (22, 3))) * 0.3
+    torch.testing.assert_close(local, (knee + ankle) / 2 + side - places[0], atol=1e-4, rtol=0)
+
+
+def test_places_stay_exact_where_training_rounds():
+    net = LexisNet(TINY).eval()
+    given = some_input(4)
+    with torch.no_grad():
+        exact = net.embed(given[1])
+        with torch.autocast("cpu", torch.bfloat16):
+            torch.testing.assert_close(net.embed(given[1]), exact, rtol=0, atol=0)
+            felt = net(*given)[0]
+    torch.testing.assert_close(felt.object, net(*given)[0].object, atol=0.05, rtol=0)
 
 
 def test_distances_from_fixed_places_bound_those_between():
     torch.manual_seed(0)
-    shape, queried = torch.rand(2, 200, 3) - 0.5, 2 * torch.rand(2, 50, 3) - 1
-    places = basis(64)
-    known = distances_to_points(places.expand(2, -1, -1), shape)
-    torch.testing.assert_close(known, torch.cdist(places.expand(2, -1, -1), shape).amin(-1), atol=1e-4, rtol=0)
-    below, above = bounds(queried, places, known).unbind(-1)
+    shape, queried = (2 * torch.rand(2, 200, 3) - 1) * torch.tensor([1, 0.3, 0.6]), 2 * torch.rand(2, 50, 3) - 1
+    half = shape.abs().amax(1)
+    places = basis(64) * box_of(half)[:, None]
+    known = distances_to_points(places, shape)
+    torch.testing.assert_close(known, torch.cdist(places, shape).amin(-1), atol=1e-4, rtol=0)
+    below, above, _, outside = nearness(queried, half, known).unbind(-1)
     true = torch.cdist(queried, shape).amin(-1)
-    assert (below <= true + 1e-4).all() and (true <= above + 1e-4).all()
+    assert (below <= true + 1e-4).all() and (true <= above + 1e-4).all() and (outside <= true + 1e-2).all()
+    torch.testing.assert_close(shape_of(0.4 * shape, 68)[:, 1:], torch.cat([half, known], 1), atol=1e-2, rtol=0)
 
 
 # how it learns
