@@ -77,13 +77,13 @@ def by_action(measured: dict[str, Tensor], names: tuple[str, ...]) -> dict[str, 
     return result
 
 
-def curves(log: list[dict], path: Path) -> None:
-    """A picture of the validation numbers over the steps."""
+def curves(log: list[dict], path: Path, panels: tuple[tuple[str, tuple[str, ...]], ...] = CURVES) -> None:
+    """A picture of the validation numbers over the steps. panels : the title and the numbers of each."""
     from matplotlib.figure import Figure  # only training draws
 
-    figure = Figure(figsize=(4 * len(CURVES), 3), layout="constrained")
-    axes = figure.subplots(1, len(CURVES))
-    for axis, (title, names) in zip(axes, CURVES, strict=True):
+    figure = Figure(figsize=(4 * len(panels), 3), layout="constrained")
+    axes = figure.subplots(1, len(panels))
+    for axis, (title, names) in zip(axes, panels, strict=True):
         for name in names:
             axis.plot([row["step"] for row in log], [row[name] for row in log], label=name)
         axis.set(title=title, xlabel="step", ylim=(0, None))

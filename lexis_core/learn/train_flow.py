@@ -37,6 +37,8 @@ from lexis_core.learn.train_net import field_loss
 
 MAY_CHANGE = {"out", "minutes", "processes", "threads", "device", "validate_every", "save_every", "states"}
 VALIDATION_SEED = 77
+CURVES = (("validation", ("validation",)), ("surfaces", tuple(f"validation_{k}" for k in ("pose", "object", "near"))),
+          ("the rest", tuple(f"validation_{k}" for k in ("tokens", "place", "field", "inside"))))
 
 
 @dataclass(frozen=True)
@@ -291,7 +293,7 @@ def write_log(out: Path, log: list[dict]) -> None:
         writer = csv.DictWriter(file, log[0])
         writer.writeheader()
         writer.writerows(log)
-    curves(log, out / "curves.png")
+    curves(log, out / "curves.png", CURVES)
 
 
 if __name__ == "__main__":
