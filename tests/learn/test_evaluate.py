@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +17,17 @@ from scipy.spatial.transform import Rotation
 from lexis_core import cli, metrics
 from lexis_core.body import default_body, pose
 from lexis_core.errors import InputError
-from lexis_core.learn import contact_opt, evaluate_table
+from lexis_core.learn import checkpoint, contact_opt, evaluate_table
 from lexis_core.learn.evaluate import METHODS, Plan, evaluate
 from lexis_core.learn.evaluation import report
 from lexis_core.learn.evaluation.benchmark import Benchmark, load_benchmark
 from lexis_core.learn.evaluation.methods import PAIRS
 from lexis_core.learn.evaluation.scores import METRICS, NOTHING, Samples, Thing, Truth, state_of
+from lexis_core.learn.flow_net import KIND as FLOW
+from lexis_core.learn.flow_net import FlowParams, LexisFlow
+from lexis_core.learn.image_encoder import ImageEncoder, ImageParams, packed
+from lexis_core.learn.net import KIND as NET
+from lexis_core.learn.net import LexisNet, NetParams
 from lexis_core.mesh import Mesh, face_areas
 from lexis_core.state import ObjectState, State
 
@@ -233,6 +238,22 @@ def test_one_command_from_states_to_a_table(states_file, tmp_path, capsys):
     assert found["scales"]["1"]["breakdowns"]["held-out categories"]["n"] == 1
     assert all(name in " ".join(found["conventions"]) for name in METRICS)
     assert evaluate_table.tables(evaluate_table.read(out)) in said and "| estimate |" in said
+
+
+def test_learned_methods_run_from_a_folder_of_weights(states_file, tmp_path):
+    torch.manual_seed(0)
+    net = LexisNet(replace(NetParams(), width=48, encoder_layers=1, decoder_layers=1))
+    sizes = FlowParams(width=32, heads=2, context_layers=1, layers=2, shape=net.p.shape, code_width=net.p.code_width)
+    checkpoint.save(tmp_path / "net.pt", {"kind": NET, "params": asdict(net.p), "net": net.state_dict()})
+    checkpoint.save(tmp_path / "encoder.pt", packed(ImageEncoder(ImageParams())))
+    flow = LexisFlow(sizes).state_dict()
+    checkpoint.save(tmp_path / "flow.pt", {"kind": FLOW, "params": asdict(sizes), "flow": flow})
+    names = tuple(name for name, method in METHODS.items() if method.learned)
+    plan = Plan(str(states_file), ("estimate", *names), ("1",), 1, weights=tmp_path, cache=tmp_path, timed=0)
+    found = evaluate(plan, lambda text: None)
+    json.dumps(found, allow_nan=False)
+    assert set(found["methods"]) == {"estimate", *names} and "flow-star - estimate" in found["paired"]
+    assert all(found["methods"][name]["pa_cd_body_cm"]["mean"] > 0 for name in names)
 
 
 def test_the_table_marks_what_is_clear_of_zero():
