@@ -8,9 +8,11 @@ import torch
 from numpy.testing import assert_allclose
 from scipy.spatial.transform import Rotation
 
+from lexis_core.body.names import JOINTS
 from lexis_core.errors import InputError
 from lexis_core.learn import measure_starts, starts
 from lexis_core.learn.flow_state import States
+from lexis_core.learn.kinematics import skeleton
 from lexis_core.learn.starts import KINDS, RESIDUALS, StartErrors, residuals, start
 from lexis_core.objects.library import CATEGORIES
 
@@ -85,6 +87,26 @@ def test_a_half_start_is_half_way():
         assert_allclose((near.inv() * far).magnitude(), way / 2, atol=2e-3)
     gap = [torch.log(s.pelvis[:, 2] / truth.pelvis[:, 2]) for s in (whole, half)]
     assert_allclose(gap[1], gap[0] / 2, atol=1e-5)
+
+
+def test_a_bone_errs_by_the_same_angle_in_every_pose(drawn):
+    rest = skeleton().numpy()
+    knee, ankle = JOINTS.index("left_knee"), JOINTS.index("left_ankle")
+    shin = (rest[ankle] - rest[knee]) / np.linalg.norm(rest[ankle] - rest[knee])
+
+    def off(seed: int) -> np.ndarray:
+        truth, focal = truths(COUNT, seed)
+        found = []
+        for states in (truth, start(truth, drawn, focal)):
+            turn = states.body_rotation
+            for joint in (JOINTS.index("left_hip"), knee):
+                turn = turn @ states.theta[:, joint - 1]
+            found.append(turn.numpy() @ shin)
+        return np.degrees(np.arccos(np.clip((found[0] * found[1]).sum(1), -1, 1)))
+
+    one, other = off(1), off(2)
+    assert one.max() > 20
+    assert_allclose(one, other, atol=0.2)
 
 
 def test_touch_is_kept_apart():

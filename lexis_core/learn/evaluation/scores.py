@@ -46,6 +46,8 @@ CONVENTIONS = {
     "penetration_share": "Share of the body's vertices inside the object.",
     "penetration_depth_cm": "Deepest body vertex in the object or object point in the body, cm; 0 without any.",
     "seconds": "Wall clock for one image at a time, on the first images, after one that does not count.",
+    "starts": "The truth with the measured errors of the expert estimate, times the scale; \"real\" is the estimate "
+              "itself. Where \"told\" is true, learned methods are told the scale.",
     "hands": "Every method's body has the model's mean hands, the true body its own.",
     "camera": "The true camera is known to all methods.",
 }
