@@ -149,11 +149,10 @@ def reference_of(net: LexisNet, seen: Observed, f_o: Tensor, guess: States | Non
     if guess is None:
         return without
     tokens = codes(net, guess, f_o, quantised=False)
-    left = sixd_from_rotation(guess.theta) - net.pose(tokens)
     mixed = (torch.where(has.reshape(-1, *[1] * (a.ndim - 1)), a, b)
-             for a, b in zip((*guess, tokens, left), (*without.states, without.tokens, without.left), strict=True))
-    *states, tokens, left = mixed
-    return Reference(States(*states), has, tokens, left)
+             for a, b in zip((*guess, tokens), (*without.states, without.tokens), strict=True))
+    *states, tokens = mixed
+    return Reference(States(*states), has, tokens)
 
 
 def reflected(states: States, flip: Tensor) -> States:

@@ -6,8 +6,7 @@ from torch import Tensor
 
 from lexis_core.learn.flow_net import Output
 from lexis_core.learn.flow_state import Reference, States, states_at
-from lexis_core.learn.kinematics import rotation_from_sixd
-from lexis_core.learn.net import LexisNet
+from lexis_core.learn.kinematics import rotation_from_sixd, sixd_from_rotation
 
 
 def tokens_of(clean_tokens: Tensor, reference: Reference) -> Tensor:
@@ -15,9 +14,12 @@ def tokens_of(clean_tokens: Tensor, reference: Reference) -> Tensor:
     return reference.tokens + clean_tokens
 
 
-def decoded(net: LexisNet, out: Output, reference: Reference, focal: Tensor) -> States:
-    """The pose is what the tokens give, what they left of the start, and what the network adds to both."""
-    sixd = net.pose(tokens_of(out.clean.tokens, reference)) + reference.left + out.pose
+def decoded(out: Output, reference: Reference, focal: Tensor) -> States:
+    """The pose is the reference's and what the network adds to it.
+
+    The tokens hold a pose too (LexisNet.pose), but one they know to 2 cm only: a good start would be lost in it.
+    """
+    sixd = sixd_from_rotation(reference.states.theta) + out.pose
     return states_at(out.clean, rotation_from_sixd(sixd), reference, focal)
 
 

@@ -54,7 +54,7 @@ class Context(NamedTuple):
 
 
 class Output(NamedTuple):
-    """The clean state: coordinates, and pose (B, 21, 6), what is added to the pose that the tokens give."""
+    """The clean state: coordinates, and pose (B, 21, 6), what is added to the reference's pose as 6D."""
 
     clean: Coordinates
     pose: Tensor

@@ -36,13 +36,11 @@ class States(NamedTuple):
 
 
 class Reference(NamedTuple):
-    """states, and of the start, zero without one: started (B,) bool, tokens (B, 16, 128), and left (B, 21, 6), what
-    the pose has, as 6D, that its tokens do not give back."""
+    """states; started (B,) bool; tokens (B, 16, 128) of the start, zero without one."""
 
     states: States
     started: Tensor
     tokens: Tensor
-    left: Tensor
 
 
 class Coordinates(NamedTuple):
@@ -86,7 +84,7 @@ def coordinates(states: States, tokens: Tensor, reference: Reference, focal: Ten
 
 
 def states_at(x: Coordinates, theta: Tensor, reference: Reference, focal: Tensor) -> States:
-    """The inverse of coordinates; theta (B, 21, 3, 3) comes from the tokens (flow_net.pose_of)."""
+    """The inverse of coordinates; theta (B, 21, 3, 3) is no coordinate (flow_decode)."""
     known = reference.states
     place = place_of(known.pelvis, focal) + x.body[:, 6:9] * focal.new_tensor(PLACE_UNIT)
     pelvis = pelvis_of(place, focal)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from lexis_core.body import default_body
 from lexis_core.learn.flow_state import Reference, States
+from lexis_core.learn.starts import rotation_of, start_errors
 from lexis_core.learn.surface import Surface, landmark_surface
 
 Array = np.ndarray
@@ -141,10 +142,9 @@ def reference_without_start(seen: Observed, yaw: Tensor, tokens: tuple[int, int]
     ray = torch.cat([(aim - seen.camera[:, 1:]) / seen.camera[:, :1], torch.ones(count, 1)], -1)
     cosine, sine, zero, one = yaw.cos(), yaw.sin(), torch.zeros_like(yaw), torch.ones_like(yaw)
     turn = torch.stack([cosine, zero, sine, zero, -one, zero, sine, zero, -cosine], -1).reshape(-1, 3, 3)
-    still = torch.eye(3).expand(count, 21, 3, 3)
-    states = States(still, rotation, pelvis, torch.zeros(count, 10), turn, ray * pelvis[:, 2:])
-    return Reference(states, torch.zeros(count, dtype=torch.bool), torch.zeros(count, *tokens),
-                     torch.zeros(count, 21, 6))
+    theta = rotation_of(start_errors().mean["theta"]).expand(count, 21, 3, 3)
+    states = States(theta, rotation, pelvis, torch.zeros(count, 10), turn, ray * pelvis[:, 2:])
+    return Reference(states, torch.zeros(count, dtype=torch.bool), torch.zeros(count, *tokens))
 
 
 def _aligned(rest: Tensor, world: Tensor) -> tuple[Tensor, Tensor]:

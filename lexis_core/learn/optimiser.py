@@ -1,4 +1,4 @@
-"""The optimiser of every network here: Muon for the matrices, AdamW for the rest."""
+"""The optimiser of LEXIS-Flow: Muon for the matrices inside its layers, AdamW for the rest."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-SHARE = 0.02 / 1e-3  # Muon's learning rate over AdamW's
+SHARE = 10.0  # Muon's learning rate over AdamW's
 
 
 class Both:
@@ -40,8 +40,13 @@ class Both:
             part.load_state_dict(state[str(k)])
 
 
-def optimiser_of(net: nn.Module, rate: float, decay: float) -> Both:
-    """Muon for weights of two dimensions within the network, AdamW for the rest: convolutions, biases, embeddings."""
-    matrices = [m.weight for m in net.modules() if isinstance(m, nn.Linear) and min(m.weight.shape) >= 32]
+def optimiser_of(net: nn.Module, rate: float, decay: float, layers: tuple[type[nn.Module], ...]) -> Both:
+    """Muon for the matrices within modules of these types, AdamW for the rest.
+
+    The rest are biases, embeddings, convolutions, and what reads the state and writes it: Muon's steps are all of one
+    size, far too large for outputs that count in centimetres.
+    """
+    matrices = [m.weight for layer in net.modules() if isinstance(layer, layers)
+                for m in layer.modules() if isinstance(m, nn.Linear) and m.weight.any()]
     inside = {id(p) for p in matrices}
     return Both(matrices, [p for p in net.parameters() if id(p) not in inside], rate, decay)

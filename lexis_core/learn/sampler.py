@@ -110,7 +110,7 @@ def regress(flow: Flow, seen: Observed, start: States | None = None, scale: floa
     none = Coordinates(*(torch.zeros_like(v) for v in _noise(flow, len(seen.camera), None)))
     times = torch.zeros(len(seen.camera))
     context = flow.flow.picture(seen, f_o, reference, torch.full_like(times, scale))
-    return decoded(flow.net, flow.flow.step(none, times, times, context), reference, seen.focal)
+    return decoded(flow.flow.step(none, times, times, context), reference, seen.focal)
 
 
 @torch.no_grad()
@@ -150,7 +150,7 @@ def sample(flow: Flow, seen: Observed, start: States | None = None, *, steps: in
         times = torch.full((len(each),), time)
         out = flow.flow.step(x, times, times, context)
         clean = out.clean
-        states = decoded(flow.net, out, reference, many.focal)
+        states = decoded(out, reference, many.focal)
         if guidance != "none" and k >= taken - GUIDED_STEPS:
             states = _kept(states, clean, held, reference, many.focal)
             states = guided(states, scene, _goal(flow, guidance, clean, reference, f_o, scene, true_field), weights,

@@ -22,9 +22,10 @@ from lexis_core.errors import InputError
 from lexis_core.learn import checkpoint
 from lexis_core.learn.flow_batch import FlowBatch, FlowData, reference_of
 from lexis_core.learn.flow_decode import decoded, repeated, tokens_of
-from lexis_core.learn.flow_net import KIND, SIZES, UNKNOWN, FlowParams, LexisFlow
+from lexis_core.learn.flow_net import KIND, SIZES, UNKNOWN, FlowParams, LexisFlow, Stream
 from lexis_core.learn.flow_state import BODY, OBJECT, Coordinates, States, coordinates, place_of
 from lexis_core.learn.image_encoder import load_encoder
+from lexis_core.learn.layers import Block
 from lexis_core.learn.net import LexisNet, load_net
 from lexis_core.learn.net_data import body_points
 from lexis_core.learn.net_report import curves
@@ -159,7 +160,7 @@ def forward(s: Settings, flow: LexisFlow, net: LexisNet, batch: FlowBatch, surfa
     with torch.autocast("cpu", torch.bfloat16, enabled=s.bfloat16):
         context = flow.picture(batch.seen, batch.f_o, batch.reference, batch.scale)
         out = flow.step(x, body_time, object_time, context)
-    states = decoded(net, out, reference, batch.seen.focal.repeat_interleave(draws))
+    states = decoded(out, reference, batch.seen.focal.repeat_interleave(draws))
     return losses(s, states, out.clean, batch, truth, target, net, surface)
 
 
@@ -176,7 +177,7 @@ def restarted(s: Settings, flow: LexisFlow, net: LexisNet, batch: FlowBatch) -> 
         context = flow.picture(seen, f_o, reference, scale)
         out = flow.step(Coordinates(torch.zeros_like(reference.tokens), torch.zeros(few, BODY),
                                     torch.zeros(few, OBJECT)), times, times, context)
-    states = decoded(net, out, reference, seen.focal)
+    states = decoded(out, reference, seen.focal)
     own = reference_of(net, seen, f_o, states, times == 0, times, flow.p)
     return batch._replace(reference=joined(own, first(batch.reference, few, rest=True)),
                           scale=torch.cat([torch.full_like(scale, UNKNOWN), batch.scale[few:]]))
@@ -233,7 +234,7 @@ def train(s: Settings) -> None:
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(s.seed)
     flow = LexisFlow(params_of(s, net, encoder))
-    optimiser = optimiser_of(flow, s.learning_rate, s.weight_decay)
+    optimiser = optimiser_of(flow, s.learning_rate, s.weight_decay, (Block, Stream))
     step, best, passed, log = 0, math.inf, 0.0, []
     if (out / "last.pt").exists():
         last = checkpoint.load(out / "last.pt", KIND)

@@ -19,10 +19,11 @@ from lexis_core.errors import InputError
 from lexis_core.initialise.landmark_points import landmark_points
 from lexis_core.learn import checkpoint, guidance
 from lexis_core.learn.flow_batch import FlowData, codes, reflected, true_states
-from lexis_core.learn.flow_net import FlowParams, LexisFlow
+from lexis_core.learn.flow_net import FlowParams, LexisFlow, Stream
 from lexis_core.learn.flow_state import Coordinates, States, coordinates, placement, states_at
 from lexis_core.learn.image_encoder import ImageEncoder, ImageParams
 from lexis_core.learn.kinematics import sixd_from_rotation
+from lexis_core.learn.layers import Block
 from lexis_core.learn.learned import crop_of, start_of, state_of
 from lexis_core.learn.net import LexisNet, NetParams
 from lexis_core.learn.net_data import body_points
@@ -263,7 +264,7 @@ def test_one_batch_is_learned(data, net):
     torch.manual_seed(0)
     s = Settings("", "", "", draws=2, bfloat16=False, points=64)
     flow = LexisFlow(FlowParams(width=64, heads=2, context_layers=1, layers=2))
-    optimiser = optimiser_of(flow, 1e-3, 0.0)
+    optimiser = optimiser_of(flow, 1e-3, 0.0, (Block, Stream))
     surface = surface_points(default_body(), body_points())
     batch = data.batch(np.arange(COUNT), net, flow.p, started=0.5)
 
