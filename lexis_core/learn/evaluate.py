@@ -25,6 +25,7 @@ from lexis_core.learn.evaluation.benchmark import Benchmark, load_benchmark
 from lexis_core.learn.evaluation.methods import METHODS, Method, Task
 from lexis_core.learn.evaluation.report import section
 from lexis_core.learn.evaluation.scores import CONVENTIONS, METRICS, Truth, state_of
+from lexis_core.learn.flow_net import UNKNOWN
 from lexis_core.learn.flow_state import States
 from lexis_core.learn.sampler import WEIGHTS, Flow, load_flow
 from lexis_core.synthetic.states import Interactions
@@ -50,7 +51,7 @@ class Plan:
     cache   : a folder for the test set and its pictures
     workers : processes that score
     real    : interactions the estimate is run on; timed : images that each method is timed on
-    untold  : the learned methods are told a scale of 1 whatever it is
+    told    : the learned methods are told the scale of the start's errors
     """
 
     data: str
@@ -63,7 +64,7 @@ class Plan:
     workers: int = 1
     real: int = 100
     timed: int = 5
-    untold: bool = False
+    told: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def evaluate(plan: Plan, say: Say = print) -> dict[str, Any]:
         table = {name: of | {"seconds": _padded(seconds[name], len(run.rows))} for name, of in scores[text].items()}
         found[text] = section(table, {name: chosen[run.rows] for name, chosen in groups.items()})
     head = {"data": plan.data, "seed": plan.seed, "version": __version__, "scale": plan.scales[0],
-            "threads": torch.get_num_threads(), "told": not plan.untold, "conventions": CONVENTIONS}
+            "threads": torch.get_num_threads(), "told": plan.told, "conventions": CONVENTIONS}
     return head | found[plan.scales[0]] | {"scales": found}
 
 
@@ -141,7 +142,7 @@ def _runs(plan: Plan, scales: Sequence[float | None], methods: dict[str, Method]
                 continue
             whole = rows if method.from_start else everything
             now = time.monotonic()
-            told = 1.0 if plan.untold or scale is None else scale
+            told = scale if plan.told and scale is not None else UNKNOWN
             made = _made(method, benchmark, whole, begun if method.from_start else _blank(len(whole)), flow, told, plan)
             say(f"scale {text}, {name}: {len(whole)} images in {time.monotonic() - now:.0f} s")
             if not method.from_start:
@@ -180,7 +181,7 @@ def _timed(plan: Plan, methods: dict[str, Method], benchmark: Benchmark, flow: F
         seconds = []
         for k in rows:
             now = time.perf_counter()
-            _batch(method, benchmark, rows[k:k + 1], _take(begun, rows[k:k + 1]), flow, 1.0, plan.seed)
+            _batch(method, benchmark, rows[k:k + 1], _take(begun, rows[k:k + 1]), flow, UNKNOWN, plan.seed)
             seconds.append(time.perf_counter() - now)
         found[name] = np.array(seconds[1:])
     return found

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from lexis_core.learn.contact_opt import Thing, optimised
+from lexis_core.learn.flow_net import UNKNOWN
 from lexis_core.learn.flow_state import States, pelvis_of
 from lexis_core.learn.observed import Observed
 from lexis_core.learn.sampler import Flow, regress, sample
@@ -22,7 +23,7 @@ from lexis_core.learn.starts import rotation_of, start_errors
 class Task:
     """B pictures.
 
-    scale : of the start's errors, as far as the methods are told
+    scale : of the start's errors, or UNKNOWN
     seed  : of a method's own randomness
     field : the true InterField (Benchmark.true_fields), for the method that is told
     """
@@ -30,7 +31,7 @@ class Task:
     seen: Observed
     start: States
     thing: Thing
-    scale: float = 1.0
+    scale: float = UNKNOWN
     seed: int = 0
     field: tuple[Tensor, Tensor] | None = None
 
