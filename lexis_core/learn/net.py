@@ -13,14 +13,13 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from lexis_core.errors import InputError
-from lexis_core.interfield import SIGMA
 from lexis_core.learn import checkpoint
 from lexis_core.learn.kinematics import rotation_from_sixd
 from lexis_core.learn.layers import BatchRenorm, ResidualMLP, fourier, mlp
-from lexis_core.learn.net_geometry import Posed, basis, box_of, distances_to_points, nearness
+from lexis_core.learn.net_fields import FieldHead, field_of, in_full, read_planes, shape_of
+from lexis_core.learn.net_geometry import HEAD, Posed, box_of, nearness
 from lexis_core.learn.vector_quantiser import VectorQuantiser
 
 KIND = "LEXIS-Net"
@@ -29,7 +28,6 @@ BONES = 26
 FELT = 2 * BONES + 1 + 66   # numbers of a point of the object among the bones
 PLANES = 3             # xy, xz, yz
 OCTAVES = 4            # of a point's position
-HEAD = 1 + 3           # of f_o: the log of the radius, half the extents
 PLACEMENT = 6 + 3 + 10
 
 
@@ -85,24 +83,6 @@ class Latent(NamedTuple):
     object_hint: Tensor
     theta: Tensor
     placement: Tensor
-
-
-def shape_of(points: Tensor, count: int) -> Tensor:
-    """Surface points (B, Q, 3), metres, canonical -> f_o (B, count), whatever their order and number.
-
-    The log of the object's radius, half its extents, and how far it is from fixed places of its box (basis point
-    sets, Prokudin et al. 2019), the last two in radii.
-    """
-    radius = points.abs().amax((1, 2)).clamp(min=1e-3)[:, None, None]
-    scaled = points / radius
-    half = scaled.abs().amax(1)
-    places = basis(count - HEAD).to(points) * box_of(half)[:, None]
-    return torch.cat([radius[:, 0].log(), half, distances_to_points(places, scaled)], -1)
-
-
-def in_full(like: Tensor) -> torch.autocast:
-    """Places must be exact to millimetres, so no bfloat16 in here."""
-    return torch.autocast(like.device.type, enabled=False)
 
 
 class Encoder(nn.Module):
@@ -185,33 +165,6 @@ class Decoder(nn.Module):
         return x.float().unflatten(1, (PLANES, self.p.channels, cells, cells))
 
 
-def read_planes(planes: Tensor, points: Tensor) -> Tensor:
-    """Triplane (B, 3, C, H, W) at points (B, P, 3) in [-1, 1], and beyond as at the border -> (B, P, 3 C)."""
-    batch, count = points.shape[:2]
-    grid = torch.stack([points[..., [0, 1]], points[..., [0, 2]], points[..., [1, 2]]], 1)
-    read = functional.grid_sample(planes.flatten(0, 1), grid.flatten(0, 1)[:, :, None], "bilinear", "border",
-                                  align_corners=False)
-    return read[..., 0].reshape(batch, -1, count).transpose(1, 2)
-
-
-class FieldHead(nn.Module):
-    """What is known of points (B, P, given), a hint for all of them (B, head) and a first guess (B, P) -> InterField
-    (B, P) in (0, 1)."""
-
-    def __init__(self, given: int, width: int):
-        super().__init__()
-        self.given, self.mlp = nn.Linear(given, width), mlp(width, width, 1)
-
-    def forward(self, given: Tensor, hint: Tensor, guess: Tensor) -> Tensor:
-        more = self.mlp(functional.gelu(self.given(given) + hint[:, None]))[..., 0].float()
-        return (guess.clamp(0.01, 0.99).logit() + more).sigmoid()
-
-
-def field_of(distance: Tensor) -> Tensor:
-    """Metres -> InterField."""
-    return torch.exp(-0.5 * (distance.clamp(min=0) / SIGMA).square())
-
-
 class LexisNet(nn.Module):
     """The whole of it. encode, decode and pose are what LEXIS-Flow uses; forward is what training and export use."""
 
@@ -224,9 +177,24 @@ class LexisNet(nn.Module):
         self.register_buffer("lift", lift)
         self.quantiser = VectorQuantiser(p.codes, p.code_width, across)
         point, read = 3 * (1 + 2 * OCTAVES), PLANES * p.channels
+        self.held = False
         self.flesh = nn.Parameter(torch.full((BONES,), 0.07))  # metres of it about each bone
         self.body_field = FieldHead(2 * read + 2 * point + 4 + 4, p.head)
         self.object_field = FieldHead(read + point + FELT, p.head)
+
+    def hold_tokens(self) -> None:
+        """From now on only the fields learn: the tokens and the poses they stand for stay what they are."""
+        self.held = True
+        for part in (self.encoder, self.decoder.pose, self.decoder.direct):
+            part.requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> LexisNet:
+        super().train(mode)
+        if self.held:
+            self.encoder.eval()
+            self.quantiser.eval()
+        return self
 
     def embed(self, points: Tensor) -> Tensor:
         """Object surface points (B, Q, 3), metres, canonical -> f_o (B, shape)."""

@@ -19,6 +19,7 @@ from lexis_core.learn.kinematics import POSED, rotation_from_sixd, skeleton, tur
 BODY_CENTRE = (0.0, -0.13, 0.04)   # metres from the pelvis: the middle of the T-posed body ...
 BODY_HALF = (0.95, 0.95, 0.2)      # ... and half the box its triplane covers
 CELLS = (76, 76, 16)               # of that box, each with the skinning weights of the vertex nearest to its middle
+HEAD = 1 + 3                       # of f_o: the log of the radius, half the extents
 EVERY = 6                          # of the body's vertices, those whose weights are kept
 NEAR = 0.3                         # metres, the scale on which joints are felt
 MARGIN = (1.15, 0.15)              # of an object's box: its triplane and its fixed places reach beyond it by this

@@ -37,35 +37,36 @@ MAY_CHANGE = {"out", "steps", "minutes", "processes", "threads", "device", "vali
 class Settings:
     states: str                 # a file of lexis_core.synthetic
     out: str = "runs/lexis-net"
+    begin: str = ""             # a trained network whose fields learn on, its tokens held as they are
     size: str = "small"         # or base
     quantiser: bool = True      # --no-quantiser: the ablation without the discrete bottleneck
     object: bool = True         # --no-object: the ablation without f_o
     placement: bool = True      # --no-placement: the ablation with the paper's inputs only
-    steps: int = 30_000
+    steps: int = 20_000
     minutes: float = 0.0        # not 0: the run, and its learning rate with it, ends after so long instead
-    batch: int = 64
-    learning_rate: float = 1e-3
-    warm_up: int = 300          # steps of rising learning rate
+    batch: int = 192
+    learning_rate: float = 5e-3
+    warm_up: int = 150          # steps of rising learning rate
     weight_decay: float = 0.01
     clip: float = 1.0           # of the gradient's norm
-    free_steps: int = 1000      # first steps without the codebook: it starts on tokens that already mean something
+    free_steps: int = 200       # first steps without the codebook: it starts on tokens that already mean something
     shape_points: int = 256     # of 1024, another choice each step: f_o learns not to depend on them
-    field_points: int = 256     # of each surface, another choice each step
+    field_points: int = 128     # of each surface, another choice each step
     mirror: float = 0.5         # share of samples seen in a mirror
     turned: float = 0.25        # share of samples whose object's canonical frame is turned about y: files have theirs
     action_dropped: float = 0.3
     placement_dropped: float = 0.15
     loosened: float = 0.5       # share whose object is moved off: its fields are unknown, pose and placement are not
-    field_weight: float = 5.0
+    field_weight: float = 8.0
     distance_weight: float = 0.5    # on metres, up to half a metre
     joint_weight: float = 5.0       # on metres
     rotation_weight: float = 1.0
     place_weight: float = 3.0       # on metres of the object's points, where the encoder was told their place
     build_weight: float = 0.02
     commitment: float = 0.25
-    validate_every: int = 1000
+    validate_every: int = 300
     validation_rows: int = 1000 # at most; the report at the end takes all
-    save_every: int = 250
+    save_every: int = 300
     seed: int = 0
     processes: int = 2          # that measure InterFields the first time
     threads: int = 0            # of torch; 0: its own choice
@@ -147,8 +148,11 @@ def train(s: Settings) -> dict:
 
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(s.seed)
-    net = LexisNet(params_of(s)).to(device)
-    optimiser = torch.optim.AdamW(net.parameters(), s.learning_rate, (0.9, 0.99), weight_decay=s.weight_decay)
+    net = load_net(s.begin, device).train() if s.begin else LexisNet(params_of(s)).to(device)
+    if s.begin:
+        net.hold_tokens()
+    learning = [parameter for parameter in net.parameters() if parameter.requires_grad]
+    optimiser = torch.optim.AdamW(learning, s.learning_rate, (0.9, 0.99), weight_decay=s.weight_decay)
     rest, step, spent, best, log = skeleton().to(device), 0, 0.0, math.inf, []
     if (out / "last.pt").exists():
         last = checkpoint.load(out / "last.pt", KIND, device)
@@ -170,13 +174,14 @@ def train(s: Settings) -> dict:
         torch.manual_seed((s.seed << 32) + step)
         for group in optimiser.param_groups:
             group["lr"] = rate_at(step, done, s)
+        quantise = bool(s.begin) or step >= s.free_steps
         rows = torch.randint(len(data["train"]), (s.batch,), device=device)
         batch = varied(batch_of(data["train"], rows), shape_points=s.shape_points, field_points=s.field_points,
                        mirror=s.mirror, turned=s.turned, action_dropped=s.action_dropped,
                        placement_dropped=s.placement_dropped, loosened=s.loosened, unknown_action=net.p.actions)
         with torch.autocast(device, torch.bfloat16, enabled=s.bfloat16):
             decoded, _, commitment = net(batch.theta, batch.shape_points, batch.action, batch.placement, batch.placed,
-                                         batch.body_points, batch.object_points, quantise=step >= s.free_steps)
+                                         batch.body_points, batch.object_points, quantise=quantise)
         terms = losses(s, decoded, batch, commitment, rest)
         loss = torch.stack(list(terms.values())).sum()
         if not torch.isfinite(loss):
@@ -191,12 +196,11 @@ def train(s: Settings) -> dict:
         done = share_done(s, step, spent)
 
         if step % s.validate_every == 0 or done >= 1:
-            found = summary(measure(net, data["validation"], s.validation_rows, quantise=step > s.free_steps),
-                            net.p.codes)
+            found = summary(measure(net, data["validation"], s.validation_rows, quantise), net.p.codes)
             row = {"step": step, "seconds": round(spent, 1)}
             log.append(row | {name: term.item() for name, term in terms.items()} | found)
             score = found["if_mae_body"] + found["if_mae_object"] + found["theta_mm"] / 1000
-            if score < best and (step > s.free_steps or not s.quantiser):
+            if score < best and (quantise or not s.quantiser):
                 best = score
                 checkpoint.save(out / "best.pt", {"kind": KIND, "params": asdict(net.p), "net": net.state_dict(),
                                                   "settings": asdict(s), "step": step, "validation": found})
