@@ -1,4 +1,5 @@
-"""How well the estimate does on real photos: outlines, landmarks, seconds, and the distance to Open3DHOI's annotation.
+"""How well the estimate and LEXIS-Flow* do on real photos: outlines, landmarks, seconds, and the distance to
+Open3DHOI's annotation; there also from the coarse placement that the data set gives.
 
     python benchmarks/real_photos.py FOLDER
 
@@ -23,6 +24,7 @@ from lexis_core.initialise.landmark_points import landmark_points
 from lexis_core.interfield import area_weighted_mean, measure
 from lexis_core.mesh import Mesh
 from lexis_core.metrics import align_pair, chamfer, contact_scores, iou, transfer_labels
+from lexis_core.objects.files import read_triangles
 from lexis_core.objects.library import make
 from lexis_core.objects.model import ObjectModel
 from lexis_core.pipeline import reconstruct
@@ -36,7 +38,8 @@ TURN = rotation_from_axis_angle(np.array([0.0, 2.2, 0.0])) @ np.diag([1.0, -1.0,
 SURE = 0.5  # landmarks the detector is surer of than this are held against the body
 # SMPL-X's vertices at the nose, the ears, the heels, the big toes and the fingertips (thumb to pinky, left then right)
 SMPLX_POINTS = (9120, 6, 616, 8846, 8634, 5770, 8463, 5361, 4933, 5058, 5169, 5286, 8079, 7669, 7794, 7905, 8022)
-STAGES = ("observe", "body", "object")
+STAGES = ("observe", "body", "object", "flow")
+ROWS = (("estimate", False), ("learned", False), ("estimate", True), ("learned", True))  # method, coarse placement
 FINGERS = tuple(f"{side}_{finger}" for side in ("left", "right")
                 for finger in ("thumb", "index", "middle", "ring", "pinky"))
 
@@ -67,31 +70,47 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path)
     folders = sorted(f for f in parser.parse_args().folder.iterdir() if (f / "image.jpg").exists())
-    print("| photo | body IoU | object IoU | landmarks, % of height | observe s | body s | object s | all s |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("| photo | method | body IoU | object IoU | landmarks, % of height | observe s | body s | object s | flow s "
+          "| all s |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
     distances = {}
     for folder in folders:
-        result = solve(folder)
-        fit, seconds = agreement(result), result.info["seconds"]
-        print(f"| {folder.name} | {fit.body_iou:.2f} | {fit.object_iou:.2f} | {100 * fit.landmark_error:.1f} | "
-              + " | ".join(f"{s:.1f}" for s in (*(seconds[k] for k in STAGES), sum(seconds.values()))) + " |")
-        if (folder / "h_mesh.obj").exists():
-            distances[folder.name] = distance_to_truth(result, folder)
-    print("\n| photo | Chamfer body cm | Chamfer object cm | contact P / R / F1 | IF error body / object |")
-    print("|---|---|---|---|---|")
-    for name, d in distances.items():
-        print(f"| {name} | {d.body_chamfer:.2f} | {d.object_chamfer:.2f} | {d.contact_precision:.2f} / "
+        annotated = (folder / "h_mesh.obj").exists()
+        for method, coarse in ROWS if annotated else ROWS[:2]:
+            result, name = solve(folder, method, coarse), ("coarse placement, " if coarse else "") + method
+            fit, seconds = agreement(result), result.info["seconds"]
+            print(f"| {folder.name} | {name} | {fit.body_iou:.2f} | {fit.object_iou:.2f} "
+                  f"| {100 * fit.landmark_error:.1f} | "
+                  + " | ".join(f"{s:.1f}" for s in (*(seconds.get(k, 0) for k in STAGES), sum(seconds.values())))
+                  + " |")
+            if annotated:
+                distances[folder.name, name] = distance_to_truth(result, folder)
+    print("\n| photo | method | Chamfer body cm | Chamfer object cm | contact P / R / F1 | IF error body / object |")
+    print("|---|---|---|---|---|---|")
+    for (name, method), d in distances.items():
+        print(f"| {name} | {method} | {d.body_chamfer:.2f} | {d.object_chamfer:.2f} | {d.contact_precision:.2f} / "
               f"{d.contact_recall:.2f} / {d.contact_f1:.2f} | {d.body_field_error:.3f} / {d.object_field_error:.3f} |")
 
 
-def solve(folder: Path) -> Reconstruction:
-    """The estimate for one folder, from its photo and masks."""
+def solve(folder: Path, method: str = "estimate", coarse: bool = False) -> Reconstruction:
+    """The result for one folder, from its photo and masks; coarse begins from the data set's own placement."""
     person, thing = (next(folder.glob(f"{kind}_mask.*")) for kind in ("person", "object"))
-    return reconstruct(folder / "image.jpg", object_of(folder), person_mask=person, object_mask=thing)
+    return reconstruct(folder / "image.jpg", object_of(folder, coarse), person_mask=person, object_mask=thing,
+                       init=folder / "smplx_parameters.json" if coarse else None, method=method)
 
 
-def object_of(folder: Path) -> ObjectModel:
-    """The annotated mesh, turned upright and by 126 degrees so that it gives nothing away; else the library's."""
+def object_of(folder: Path, coarse: bool = False) -> ObjectModel:
+    """The annotated mesh, turned upright and by 126 degrees so that it gives nothing away; else the library's.
+
+    coarse : the data set's coarse mesh, as its file has it: that is the placement
+    """
+    if coarse:
+        vertices, faces = read_triangles(folder / "object_mesh_coarse.obj")
+        middle = (vertices.min(0) + vertices.max(0)) / 2
+        there = np.eye(4, dtype=np.float32)
+        there[:3, 3] = middle
+        mesh = Mesh((vertices - middle).astype(np.float32), faces.astype(np.int32))
+        return ObjectModel("coarse object", "", mesh, there, True)
     if not (folder / "h_mesh.obj").exists():
         return make(OBJECTS[folder.name])
     mesh = read_open3dhoi(folder).object

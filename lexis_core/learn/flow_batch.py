@@ -13,11 +13,12 @@ from lexis_core.body import default_body
 from lexis_core.geometry import rotation_from_axis_angle
 from lexis_core.interfield import CONTACT
 from lexis_core.learn.flow_net import UNKNOWN, FlowParams
-from lexis_core.learn.flow_state import Reference, States, placement
-from lexis_core.learn.kinematics import mirrored, sixd_from_rotation
+from lexis_core.learn.flow_reference import codes, reference_of
+from lexis_core.learn.flow_state import Reference, States
+from lexis_core.learn.kinematics import mirrored
 from lexis_core.learn.net import LexisNet
 from lexis_core.learn.net_data import net_data
-from lexis_core.learn.observed import Observed, observed, reference_without_start
+from lexis_core.learn.observed import Observed, observed
 from lexis_core.learn.starts import StartErrors, kind_of, start
 from lexis_core.learn.views import views
 from lexis_core.synthetic.states import SPLITS, Interactions, load
@@ -132,27 +133,6 @@ class FlowData:
                          self.body_rest.expand(count, -1, -1) * sign,
                          torch.from_numpy(self.body_distance[rows].astype(np.float32)),
                          torch.from_numpy(self.object_distance[rows].astype(np.float32)))
-
-
-def codes(net: LexisNet, states: States, f_o: Tensor, quantised: bool = True) -> Tensor:
-    """(B, 16, 128) the codes of these states, the action unknown."""
-    count = len(states.pelvis)
-    action = torch.full((count,), net.p.actions)
-    z = net.encode(sixd_from_rotation(states.theta), f_o, action, placement(states), torch.ones(count) > 0)
-    return net.quantiser(z)[0] if quantised else z
-
-
-def reference_of(net: LexisNet, seen: Observed, f_o: Tensor, guess: States | None, has: Tensor, yaw: Tensor,
-                 p: FlowParams) -> Reference:
-    """The start where there is one (has (B,) bool), else the closed form with the object turned by yaw (B,)."""
-    without = reference_without_start(seen, yaw, (p.tokens, p.code_width))
-    if guess is None:
-        return without
-    tokens = codes(net, guess, f_o, quantised=False)
-    mixed = (torch.where(has.reshape(-1, *[1] * (a.ndim - 1)), a, b)
-             for a, b in zip((*guess, tokens), (*without.states, without.tokens), strict=True))
-    *states, tokens = mixed
-    return Reference(States(*states), has, tokens)
 
 
 def reflected(states: States, flip: Tensor) -> States:

@@ -12,10 +12,9 @@ from lexis_core.body import BodyModel, rest_joints
 from lexis_core.body.model import joint_rotations
 from lexis_core.geometry import axis_angle_from_rotation
 from lexis_core.initialise.crop import reduced
-from lexis_core.learn.flow_batch import OBJECT_POINTS
 from lexis_core.learn.flow_state import States, pelvis_of, place_of
 from lexis_core.learn.observed import SIDE, Observed, observed
-from lexis_core.learn.sampler import Flow, Sampled, sample
+from lexis_core.learn.sampler import GUIDE_POINTS, Flow, Sampled, sample
 from lexis_core.mesh import sample_surface
 from lexis_core.objects.model import ObjectModel
 from lexis_core.observe.observation import Observation
@@ -80,7 +79,7 @@ def cropped(flow: Flow, seen: Observation, crop: Crop, object: ObjectModel, seed
     person = share(seen.person_mask)
     masks = np.where((thing >= 0.5) & (thing >= person), 2, np.where(person >= 0.5, 1, 0)).astype(np.uint8)
     marks = np.concatenate([seen.landmarks[:LANDMARKS], np.ones((LANDMARKS, 1))], 1) @ crop.homography.T
-    points, _ = sample_surface(object.mesh, OBJECT_POINTS, seed)
+    points, _ = sample_surface(object.mesh, GUIDE_POINTS, seed)
     with torch.no_grad():
         tokens = flow.encoder(torch.from_numpy(image / 255).float().permute(2, 0, 1)[None])
     return observed(tokens, masks[None], (marks[:, :2] / marks[:, 2:])[None],

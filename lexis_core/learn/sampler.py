@@ -15,9 +15,9 @@ from torch import Tensor
 from lexis_core.body import BodyModel, default_body
 from lexis_core.errors import InputError
 from lexis_core.learn import checkpoint
-from lexis_core.learn.flow_batch import reference_of
 from lexis_core.learn.flow_decode import decoded, repeated, tokens_of
 from lexis_core.learn.flow_net import KIND, UNKNOWN, FlowParams, LexisFlow
+from lexis_core.learn.flow_reference import reference_of
 from lexis_core.learn.flow_state import BODY, OBJECT, Coordinates, Reference, States, coordinates, states_at
 from lexis_core.learn.guidance import Goal, Scene, Weights, contact_goal, guided, interfield_goal, terms
 from lexis_core.learn.image_encoder import load_encoder

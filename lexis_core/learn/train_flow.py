@@ -20,9 +20,10 @@ from torch import Tensor
 from lexis_core.body import default_body
 from lexis_core.errors import InputError
 from lexis_core.learn import checkpoint
-from lexis_core.learn.flow_batch import FlowBatch, FlowData, reference_of
+from lexis_core.learn.flow_batch import FlowBatch, FlowData
 from lexis_core.learn.flow_decode import decoded, repeated, tokens_of
 from lexis_core.learn.flow_net import KIND, SIZES, UNKNOWN, FlowParams, LexisFlow, Stream
+from lexis_core.learn.flow_reference import reference_of
 from lexis_core.learn.flow_state import BODY, OBJECT, Coordinates, States, coordinates, place_of
 from lexis_core.learn.image_encoder import load_encoder
 from lexis_core.learn.layers import Block

@@ -18,8 +18,9 @@ from lexis_core.body import default_body, pose
 from lexis_core.errors import InputError
 from lexis_core.initialise.landmark_points import landmark_points
 from lexis_core.learn import checkpoint, guidance
-from lexis_core.learn.flow_batch import FlowData, codes, reflected, true_states
+from lexis_core.learn.flow_batch import FlowData, reflected, true_states
 from lexis_core.learn.flow_net import FlowParams, LexisFlow, Stream
+from lexis_core.learn.flow_reference import codes, reference_without_start
 from lexis_core.learn.flow_state import Coordinates, States, coordinates, placement, states_at
 from lexis_core.learn.image_encoder import ImageEncoder, ImageParams
 from lexis_core.learn.kinematics import sixd_from_rotation
@@ -27,7 +28,7 @@ from lexis_core.learn.layers import Block
 from lexis_core.learn.learned import crop_of, start_of, state_of
 from lexis_core.learn.net import LexisNet, NetParams
 from lexis_core.learn.net_data import body_points
-from lexis_core.learn.observed import SIDE, Observed, observed, reference_without_start
+from lexis_core.learn.observed import SIDE, Observed, observed
 from lexis_core.learn.optimiser import optimiser_of
 from lexis_core.learn.proximity import REACH, near
 from lexis_core.learn.sampler import Flow, ready, regress, sample
