@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from lexis_core import __version__
 from lexis_core.body import BodyModel, load_body, pose
-from lexis_core.errors import InputError
+from lexis_core.errors import InputError, RuntimeUnavailable
 from lexis_core.initialise import body_from_landmarks, object_by_category, object_from_mask, read_estimate
 from lexis_core.initialise.crop import reduced
 from lexis_core.interfield import SIGMA, measure
@@ -28,6 +29,7 @@ from lexis_core.state import State
 Array = np.ndarray
 FARTHEST = 1000.0  # metres; a focal length of 18,000 pixels puts people 30 m away
 SOLVED_SIDE = 1024  # pixels; the solvers look at crops of a hundred
+METHODS = ("auto", "learned", "estimate")
 Progress = Callable[[str, float], None]
 
 
@@ -42,6 +44,8 @@ def reconstruct(
     focal: float | None = None,
     body: str | Path | BodyModel | None = None,
     init: str | Path | None = None,
+    method: str = "auto",
+    hypotheses: int = 1,
     seed: int = 0,
     device: str = "auto",
     progress: Progress | None = None,
@@ -55,6 +59,8 @@ def reconstruct(
     focal       : pixels; else from the photo's EXIF, else camera.DEFAULT_FIELD_OF_VIEW
     body        : an SMPL-X file or a loaded model; None is the open default
     init        : another tool's estimate (initialise/estimates.py) instead of our own
+    method      : "estimate" alone; "learned", LEXIS-Flow* from it; "auto", the latter where torch is installed
+    hypotheses  : how many LEXIS-Flow* tries; the one it finds best by its own measure is taken
     progress    : called after every stage with its name and seconds
 
     Raises LexisError with what happened, why, and what to do.
@@ -96,6 +102,16 @@ def reconstruct(
             kind = thing.category.replace("_", " ")
             usual = f"where a {kind} usually is" if place else "on the floor before the body"
             notes.append(f"The object's place is a guess, {usual}: give --object-mask or --object-box.")
+    flow, note = _flow(method, model)
+    notes += [note] if note else []
+    if flow is not None:
+        from lexis_core.learn.learned import refined
+        with clock("flow"):
+            state, _ = refined(flow, model, thing, seen, State(body_state, placed), hypotheses=hypotheses, seed=seed,
+                               own_betas=model.source == "default")
+            body_state, placed = state.body, state.object
+            surface = Mesh(pose(model, body_state).vertices, model.faces)
+            _check_in_view("body", surface)
     with clock("interfield"):
         stood = thing.mesh.moved(placed.rotation, placed.translation, placed.scale)
         _check_in_view("object", stood)
@@ -106,6 +122,21 @@ def reconstruct(
     return Reconstruction(State(body_state, placed), seen.camera, thing, field, model.name, model.digest,
                           encode_photo(seen.image), seen.person_mask, mask,
                           seen.landmarks, seen.landmarks_world, seen.confidence, info)
+
+
+def _flow(method: str, model: BodyModel):
+    """LEXIS-Flow for a body, or None; and a note where it would be of use but is not to be had."""
+    if method not in METHODS:
+        raise InputError(f"There is no method {method!r}.", f"It is one of {', '.join(METHODS)}.", "Choose one.")
+    if method == "estimate":
+        return None, ""
+    if find_spec("torch") is None:
+        if method == "learned":
+            raise RuntimeUnavailable("LEXIS-Flow cannot run.", "torch is not installed.",
+                                     'Install the extra "learn" (pip install ".[learn]"), or use the estimate alone.')
+        return None, "This is the estimate alone: LEXIS-Flow needs torch, which is not installed."
+    from lexis_core.learn.sampler import default_flow
+    return default_flow(model), ""
 
 
 def _check_in_view(name: str, surface: Mesh) -> None:

@@ -32,7 +32,7 @@ class FlowParams:
 
     tokens: int = 16
     code_width: int = 128
-    shape: int = 132         # of LEXIS-Net's f_o
+    shape: int = 196         # of LEXIS-Net's f_o
     image_width: int = 128   # of the image encoder's tokens
     image_tokens: int = 16
     width: int = 160

@@ -27,7 +27,7 @@ MASK_SPREAD, LANDMARK_SPREAD = 0.02, 0.02  # crop sides
 DEAD_ZONE = 1 / SIDE     # crop sides an outline may be off for nothing
 DEPTH_SPREAD = 0.02      # metres under the skin
 # what one step of the gradient moves at most: radians, crop sides and log depth, radians, metres
-UNITS = {"theta": 0.06, "rotation": 0.04, "place": (0.01, 0.01, 0.02), "object_rotation": 0.08, "offset": 0.03}
+UNITS = {"theta": 0.03, "rotation": 0.02, "place": (0.005, 0.005, 0.01), "object_rotation": 0.12, "offset": 0.06}
 SIZE = 63 + 3 + 3 + 3 + 3
 
 
@@ -35,7 +35,7 @@ SIZE = 63 + 3 + 3 + 3 + 3
 class Weights:
     """Of the terms; field also takes the artist's painted one."""
 
-    field: float = 1.0
+    field: float = 3.0
     mask: float = 0.7
     landmarks: float = 1.0
     inside: float = 0.3
@@ -96,13 +96,13 @@ def terms(states: States, scene: Scene, goal: Goal | None, weights: Weights) -> 
 
 
 def guided(states: States, scene: Scene, goal: Goal | None, weights: Weights, steps: int, rate: float) -> States:
-    """So many steps down the clipped gradient."""
+    """So many steps down the gradient, each part clipped to its unit."""
     for _ in range(steps):
         with torch.enable_grad():
             change = torch.zeros(len(states.pelvis), SIZE, device=states.pelvis.device, requires_grad=True)
             energy = terms(moved(states, change, scene.seen.focal), scene, goal, weights).sum()
             (slope,) = torch.autograd.grad(energy, change)
-        states = moved(states, -rate * clipped(slope), scene.seen.focal)
+        states = moved(states, -clipped(rate * slope), scene.seen.focal)
     return states
 
 

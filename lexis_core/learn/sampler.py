@@ -29,9 +29,9 @@ from lexis_core.learn.surface import Surface, landmark_surface, surface_points
 
 STEPS = 25
 STAR = 15 / 25           # where the star mode enters
-GUIDED_STEPS = 6         # the last ones, where the estimate is clean enough to be moved
-INNER = 3                # gradient steps in each
-RATE = 0.5
+GUIDED_STEPS = 8         # the last ones, where the estimate is clean enough to be moved
+INNER = 5                # gradient steps in each
+RATE = 3.0               # at the first of them, falling to a fifth
 KEEP = 0.8               # of what guidance moved, from one step to the next
 GUIDE_POINTS = 256       # of each surface
 WEIGHTS = Path(__file__).parents[1] / "data" / "weights"
@@ -153,8 +153,9 @@ def sample(flow: Flow, seen: Observed, start: States | None = None, *, steps: in
         states = decoded(out, reference, many.focal)
         if guidance != "none" and k >= taken - GUIDED_STEPS:
             states = _kept(states, clean, held, reference, many.focal)
+            rate = RATE * (1 - 0.8 * (k - taken + GUIDED_STEPS) / GUIDED_STEPS)
             states = guided(states, scene, _goal(flow, guidance, clean, reference, f_o, scene, true_field), weights,
-                            INNER, RATE)
+                            INNER, rate)
             clean = coordinates(states, tokens_of(clean.tokens, reference), reference, many.focal)
             held = clean, sixd_from_rotation(states.theta)
         share = torch.full_like(times, 1 / (taken - k))
