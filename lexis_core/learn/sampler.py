@@ -116,7 +116,7 @@ def regress(flow: Flow, seen: Observed, start: States | None = None, scale: floa
 @torch.no_grad()
 def sample(flow: Flow, seen: Observed, start: States | None = None, *, steps: int = STEPS, guidance: str = "interfield",
            weights: Weights | None = None, true_field: tuple[Tensor, Tensor] | None = None, hypotheses: int = 1,
-           seed: int = 0, scale: float = UNKNOWN, passes: int = 1,
+           seed: int = 0, scale: float = UNKNOWN, passes: int = 0,
            progress: Callable[[float], None] | None = None) -> Sampled:
     """Bodies and objects as B pictures show them.
 
