@@ -71,7 +71,8 @@ def reconstruct(
         thing = object if isinstance(object, ObjectModel) else load_object(object)
         estimate = None if init is None else read_estimate(init, thing)
         networks = open_networks(device)
-    notes = [*thing.notes]
+        flow, note = _flow(method, model)
+    notes = [*thing.notes, *note]
     if estimate is not None and estimate.focal is not None:
         notes += ["The focal length given was left out: the estimate has its own."] if focal else []
         focal = estimate.focal[0]
@@ -102,8 +103,6 @@ def reconstruct(
             kind = thing.category.replace("_", " ")
             usual = f"where a {kind} usually is" if place else "on the floor before the body"
             notes.append(f"The object's place is a guess, {usual}: give --object-mask or --object-box.")
-    flow, note = _flow(method, model)
-    notes += [note] if note else []
     if flow is not None:
         from lexis_core.learn.learned import refined
         with clock("flow"):
@@ -118,25 +117,26 @@ def reconstruct(
         field = measure(surface, stood, SIGMA)
     mask = seen.object_mask if seen.object_mask is not None else np.zeros_like(seen.person_mask)
     info = {"version": __version__, "seconds": clock.seconds, "device": networks.landmarks.device, "seed": seed,
-            "notes": notes, "start": "own estimate" if init is None else str(init)}
+            "method": "estimate" if flow is None else "learned", "notes": notes,
+            "start": "own estimate" if init is None else str(init)}
     return Reconstruction(State(body_state, placed), seen.camera, thing, field, model.name, model.digest,
                           encode_photo(seen.image), seen.person_mask, mask,
                           seen.landmarks, seen.landmarks_world, seen.confidence, info)
 
 
 def _flow(method: str, model: BodyModel):
-    """LEXIS-Flow for a body, or None; and a note where it would be of use but is not to be had."""
+    """LEXIS-Flow for a body, or None; and notes, where it would be of use but is not to be had."""
     if method not in METHODS:
         raise InputError(f"There is no method {method!r}.", f"It is one of {', '.join(METHODS)}.", "Choose one.")
     if method == "estimate":
-        return None, ""
+        return None, ()
     if find_spec("torch") is None:
         if method == "learned":
             raise RuntimeUnavailable("LEXIS-Flow cannot run.", "torch is not installed.",
                                      'Install the extra "learn" (pip install ".[learn]"), or use the estimate alone.')
-        return None, "This is the estimate alone: LEXIS-Flow needs torch, which is not installed."
+        return None, ("This is the estimate alone: LEXIS-Flow needs torch, which is not installed.",)
     from lexis_core.learn.sampler import default_flow
-    return default_flow(model), ""
+    return default_flow(model), ()
 
 
 def _check_in_view(name: str, surface: Mesh) -> None:
