@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lexis_core.body import default_body, pose
+from lexis_core.body import BodyModel, default_body, pose
 from lexis_core.errors import InputError
 from lexis_core.files import unwritable
 from lexis_core.geometry import rotation_from_axis_angle, sixd_from_rotation
@@ -43,7 +43,7 @@ SEED = 20_604_800
 
 @dataclass(frozen=True)
 class BodyPoints:
-    """Fixed points of the default body's surface, spread by the area of its rest pose.
+    """Fixed points of a body's surface, spread by the area of its rest pose.
 
     face, barycentric : (P,) int64, (P, 3) float32: where each is on any posing of the body
     rest              : (P, 3) float32, metres, where each is on the unshaped T-posed body, from its pelvis joint
@@ -97,15 +97,20 @@ class NetData:
         return len(self.theta)
 
 
-@cache
-def body_points(count: int = BODY_POINTS, seed: int = SEED) -> BodyPoints:
-    """The same points for everyone who asks."""
-    model, rng = default_body(), np.random.default_rng(seed)
+def points_of(model: BodyModel, count: int = BODY_POINTS, seed: int = SEED) -> BodyPoints:
+    """Points of any body in SMPL-X's format; the same for everyone who asks."""
+    rng = np.random.default_rng(seed)
     areas = face_areas(Mesh(model.template, model.faces))
     face = rng.choice(len(areas), count, p=areas / areas.sum())
     barycentric = rng.dirichlet(np.ones(3), count).astype(np.float32)
     rest = np.einsum("pk,pkd->pd", barycentric, model.template[model.faces[face]]) - model.joint_template[0]
     return BodyPoints(face, barycentric, rest.astype(np.float32))
+
+
+@cache
+def body_points(count: int = BODY_POINTS, seed: int = SEED) -> BodyPoints:
+    """points_of the default body."""
+    return points_of(default_body(), count, seed)
 
 
 def object_points(interactions: Interactions, instance: int) -> Array:

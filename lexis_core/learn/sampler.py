@@ -23,7 +23,7 @@ from lexis_core.learn.guidance import Goal, Scene, Weights, contact_goal, guided
 from lexis_core.learn.image_encoder import load_encoder
 from lexis_core.learn.kinematics import rotation_from_sixd, sixd_from_rotation
 from lexis_core.learn.net import LexisNet, load_net
-from lexis_core.learn.net_data import body_points
+from lexis_core.learn.net_data import points_of
 from lexis_core.learn.observed import Observed
 from lexis_core.learn.surface import Surface, landmark_surface, surface_points
 
@@ -94,7 +94,8 @@ def default_flow(model: BodyModel) -> Flow:
 
 
 def ready(net: LexisNet, flow: LexisFlow, encoder: torch.nn.Module, model: BodyModel | None = None) -> Flow:
-    model, points = model or default_body(), body_points(GUIDE_POINTS)
+    model = model or default_body()
+    points = points_of(model, GUIDE_POINTS)
     on_body, (marks, landmark) = surface_points(model, points), landmark_surface(model)
     shared = ("joints", "joint_shape")
     joined = {f.name: getattr(on_body, f.name) if f.name in shared else

@@ -320,7 +320,8 @@ def test_an_estimate_from_elsewhere_is_taken_as_it_is(tmp_path):
         body_pose=bent, rotation=turn, betas=np.ones(10), flat_hand=True, left_hand_pose=np.full((15, 3), 0.1),
         object_rotation=turn.T, object_translation=[0.4, 0.2, 2.8], object_scale=1.5, focal=[700.0, 710.0],
         center=[250.0, 260.0], made_by=np.array("another tool")))
-    code, printed, _ = lexis(f"{SOLVE} --init {{start}} --focal 500", start=tmp_path / "start.npz", out=tmp_path / "o")
+    code, printed, _ = lexis(f"{SOLVE} --method estimate --init {{start}} --focal 500", start=tmp_path / "start.npz",
+                             out=tmp_path / "o")
     result = load(tmp_path / "o" / "result.lexis.npz")
     body, placed = result.state.body, result.state.object
     assert code == 0
@@ -337,14 +338,14 @@ def test_an_estimate_from_elsewhere_is_taken_as_it_is(tmp_path):
 def test_the_guides_example_runs_and_leaves_the_object_to_us(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     exec(re.search(r"```python\n(.*?)```", GUIDE.read_text("utf-8"), re.S)[1])
-    code, printed, _ = lexis(f"{SOLVE} --init start.npz", out="scene")
+    code, printed, _ = lexis(f"{SOLVE} --method estimate --init start.npz", out="scene")
     assert code == 0 and "guess" in printed and "--focal sets it" in printed
     stood = pose(load_body(), load(tmp_path / "scene" / "result.lexis.npz").state.body)
     assert_allclose(stood.joints[0], [0, 0.2, 3], atol=1e-6)
 
 
 def test_the_guide_names_every_command_option_and_array():
-    text = GUIDE.read_text("utf-8")
+    text = GUIDE.read_text("utf-8") + (GUIDE.parent / "evaluation.md").read_text("utf-8")
     words = {option for option in re.findall(r"--[a-z-]+", "".join(
         parser.format_help() for parser in all_parsers())) if option not in ("--help", "--version")}
     assert len(words) > 10
@@ -360,8 +361,8 @@ def test_open3dhoi_puts_the_mesh_where_its_file_has_it(tmp_path):
     (tmp_path / "smplx_parameters.json").write_text(json.dumps({
         **{name: [[0.0] * count] for name, count in zeros.items()}, "root_pose": [[np.pi, 0, 0]],
         "cam_trans": [[0.1, 0.2, 90.0]], "focal": [15000.0, 15000.0], "princpt": [256.0, 256.0]}))
-    code, printed, err = lexis("reconstruct {photo} --object {d}/box.obj --init {d}/smplx_parameters.json --out {d}/o",
-                               d=tmp_path)
+    code, printed, err = lexis("reconstruct {photo} --object {d}/box.obj --init {d}/smplx_parameters.json "
+                               "--method estimate --out {d}/o", d=tmp_path)
     assert code == 0, err
     result = load(tmp_path / "o" / "result.lexis.npz")
     stood = result.object_mesh().vertices
