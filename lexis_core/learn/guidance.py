@@ -36,7 +36,7 @@ class Weights:
     """Of the terms; field also takes the artist's painted one."""
 
     field: float = 3.0
-    mask: float = 2.0
+    mask: float = 5.0
     landmarks: float = 3.0
     inside: float = 0.3
 
