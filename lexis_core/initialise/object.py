@@ -155,7 +155,7 @@ class _Match:
 
     def state(self, rotation: Array, x: Array) -> ObjectState:
         translation, scale = self.placed(x[None])
-        return ObjectState(rotation.astype(np.float32), translation[0].astype(np.float32), float(scale[0]))
+        return ObjectState(rotation.astype(np.float32), translation[0].astype(np.float32), float(np.float32(scale[0])))
 
     def iou(self, rotation: Array, x: Array) -> float:
         mask, known = self.crops[FINE]

@@ -18,10 +18,10 @@ from torch.nn import functional
 from lexis_core.body import default_body
 from lexis_core.learn.flow_reference import LEFT_HIP, RIGHT_HIP, landmark_points
 from lexis_core.learn.flow_state import States, pelvis_of, place_of
+from lexis_core.learn.kinematics import rotation_of
 from lexis_core.learn.net_data import body_points
 from lexis_core.learn.observed import Observed
 from lexis_core.learn.proximity import near
-from lexis_core.learn.starts import rotation_of
 from lexis_core.learn.surface import Posed, Surface, surface_points
 
 POINTS = 256                 # of the body's surface, and of the object's: as many as the guidance has

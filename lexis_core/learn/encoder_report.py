@@ -1,8 +1,6 @@
-"""How much of a picture the image encoder's tokens hold: errors of what is read from them, and curves of a training."""
+"""How much of a picture the image encoder's tokens hold: errors of what is read from them."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -52,19 +50,6 @@ def summary(errors: dict[str, Tensor]) -> dict[str, float]:
     for name in ("person", "object"):
         means[f"{name}_iou"] = float(errors[f"{name} both"].sum() / errors[f"{name} any"].sum().clamp(min=1))
     return means
-
-
-def curves(log: list[dict], path: Path) -> None:
-    """A picture of the validation numbers over the steps."""
-    from matplotlib.figure import Figure  # only training draws
-
-    figure = Figure(figsize=(4 * len(CURVES), 3), layout="constrained")
-    for axis, (title, names) in zip(figure.subplots(1, len(CURVES)), CURVES, strict=True):
-        for name in names:
-            axis.plot([row["step"] for row in log], [row[name] for row in log], label=name)
-        axis.set(title=title, xlabel="step", ylim=(0, None))
-        axis.legend()
-    figure.savefig(path, dpi=80)
 
 
 def _angle(a: Tensor, b: Tensor) -> Tensor:

@@ -10,10 +10,10 @@ from torch import Tensor
 from lexis_core.body import default_body
 from lexis_core.learn.flow_net import FlowParams
 from lexis_core.learn.flow_state import Reference, States, placement
-from lexis_core.learn.kinematics import sixd_from_rotation
+from lexis_core.learn.kinematics import rotation_of, sixd_from_rotation
 from lexis_core.learn.net import LexisNet
 from lexis_core.learn.observed import Observed
-from lexis_core.learn.starts import rotation_of, start_errors
+from lexis_core.learn.starts import start_errors
 from lexis_core.learn.surface import Surface, landmark_surface
 
 TRUNK = (0, 7, 8, 11, 12, 23, 24)

@@ -17,9 +17,9 @@ from torch.nn import functional
 
 from lexis_core.interfield import CONTACT, SIGMA
 from lexis_core.learn.flow_state import States, pelvis_of, place_of
+from lexis_core.learn.kinematics import rotation_of
 from lexis_core.learn.observed import SIDE, Observed
 from lexis_core.learn.proximity import REACH, near
-from lexis_core.learn.starts import rotation_of
 from lexis_core.learn.surface import Surface
 
 FIELD_SPREAD = 0.05      # metres by which distances may miss

@@ -45,14 +45,15 @@ def rotation_from_sixd(sixd: Tensor) -> Tensor:
     return torch.stack([x, y, torch.linalg.cross(x, y, dim=-1)], -1)
 
 
-def rotation_from_axis_angle(axis_angle: Tensor) -> Tensor:
-    """(..., 3) radians -> (..., 3, 3), Rodrigues' formula, smooth at zero."""
-    square = axis_angle.square().sum(-1)[..., None, None] + 1e-12
-    angle, (x, y, z) = square.sqrt(), axis_angle.unbind(-1)
-    zero = torch.zeros_like(x)
-    across = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).unflatten(-1, (3, 3))
-    one = torch.eye(3, dtype=x.dtype, device=x.device)
-    return one + angle.sin() / angle * across + (1 - angle.cos()) / square * (across @ across)
+def rotation_of(vector: Tensor) -> Tensor:
+    """Rotation vectors (..., 3) in radians -> (..., 3, 3), Rodrigues' formula; exact and smooth at zero by sinc."""
+    angle = torch.linalg.vector_norm(vector, dim=-1)[..., None, None]
+    x, y, z = vector.unbind(-1)
+    none = torch.zeros_like(x)
+    cross = torch.stack([none, -z, y, z, none, -x, -y, x, none], -1).unflatten(-1, (3, 3))
+    half = torch.sinc(angle / (2 * torch.pi))
+    return torch.eye(3, dtype=vector.dtype, device=vector.device) + torch.sinc(angle / torch.pi) * cross + (
+        0.5 * half * half * (cross @ cross))
 
 
 def skeleton() -> Tensor:

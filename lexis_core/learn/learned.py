@@ -121,11 +121,10 @@ def _through(point: Array, focal: float, other: float) -> Array:
 
 
 def refined(flow: Flow, model: BodyModel, object: ObjectModel, seen: Observation, start: State, *, star: bool = True,
-            hypotheses: int = 1, seed: int = 0, own_betas: bool = True, **options) -> tuple[State, Sampled]:
+            hypotheses: int = 1, seed: int = 0, **options) -> tuple[State, Sampled]:
     """What LEXIS-Flow makes of a photo: from the start (star), or from noise.
 
-    own_betas : False keeps the start's betas, for a body whose betas are not the default body's
-    options   : of sampler.sample
+    options : of sampler.sample
     """
     seen = reduced(seen, round(max(seen.person_mask.shape) * 4 * SIDE / crop_of(seen).side))  # what warping takes
     crop = crop_of(seen)
@@ -133,5 +132,4 @@ def refined(flow: Flow, model: BodyModel, object: ObjectModel, seen: Observation
     told = cropped(flow, seen, crop, scaled, seed)
     begin = start_of(model, start, crop)
     found = sample(flow, told, begin if star else None, hypotheses=hypotheses, seed=seed, **options)
-    states = found.states if own_betas else found.states._replace(betas=begin.betas)
-    return state_of(model, states, start, crop), found
+    return state_of(model, found.states, start, crop), found

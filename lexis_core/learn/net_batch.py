@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lexis_core.interfield import SIGMA
-from lexis_core.learn.kinematics import mirrored, rotation_from_axis_angle, rotation_from_sixd, sixd_from_rotation
+from lexis_core.learn.kinematics import mirrored, rotation_from_sixd, rotation_of, sixd_from_rotation
 from lexis_core.learn.net_data import NetData
 
 LOOSE_TURN, LOOSE_WAY = 0.2, 0.09  # radians and metres an axis
@@ -116,7 +116,7 @@ def varied(batch: Batch, *, shape_points: int, field_points: int, mirror: float,
 def moved_off(placement: Tensor) -> Tensor:
     """Placements (B, 19) with the object turned by about 20 degrees and moved by about 15 cm, any way."""
     turn, way = (size * torch.randn(len(placement), 3, device=placement.device) for size in (LOOSE_TURN, LOOSE_WAY))
-    turn = rotation_from_axis_angle(turn)
+    turn = rotation_of(turn)
     turned = sixd_from_rotation(turn @ rotation_from_sixd(placement[:, :6]))
     return torch.cat([turned, placement[:, 6:9] + way, placement[:, 9:]], -1)
 

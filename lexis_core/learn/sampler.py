@@ -117,22 +117,20 @@ def regress(flow: Flow, seen: Observed, start: States | None = None, scale: floa
 @torch.no_grad()
 def sample(flow: Flow, seen: Observed, start: States | None = None, *, steps: int = STEPS, guidance: str = "interfield",
            weights: Weights | None = None, true_field: tuple[Tensor, Tensor] | None = None, hypotheses: int = 1,
-           seed: int = 0, scale: float = UNKNOWN, passes: int = 0,
+           seed: int = 0, scale: float = UNKNOWN, own_betas: bool = True,
            progress: Callable[[float], None] | None = None) -> Sampled:
     """Bodies and objects as B pictures show them.
 
     start      : other tools' estimate; the star mode then enters at 15/25
     guidance   : "interfield", "contact" (the same as binary contact), "true" (by true_field), or "none"
     true_field : fields at the 256 guidance points of the body and the object's first 256 points
-    passes     : how often the start is first bettered by one step of regression
     scale      : how large the start's errors are, 1 our own estimate's, where that is known
+    own_betas  : False keeps the start's, for a body whose betas are not the default body's
     hypotheses : the first without noise, the others from noise of this seed, the best by energy first
     """
     if guidance not in FIELDS:
         raise InputError(f"There is no guidance {guidance!r}.", f"It is one of {', '.join(FIELDS)}.", "Choose one.")
     count, weights = len(seen.camera), weights or Weights()
-    for _ in range(passes if start is not None else 0):
-        start, scale = regress(flow, seen, start, scale), UNKNOWN
     many = repeated(seen, hypotheses)
     generator = torch.Generator().manual_seed(seed)
     each = torch.arange(hypotheses).repeat(count)
@@ -150,6 +148,9 @@ def sample(flow: Flow, seen: Observed, start: States | None = None, *, steps: in
         time = first + (1 - first) * k / taken
         times = torch.full((len(each),), time)
         out = flow.flow.step(x, times, times, context)
+        if not own_betas:
+            place, betas = out.clean.body.split([9, BODY - 9], -1)
+            out = out._replace(clean=out.clean._replace(body=torch.cat([place, torch.zeros_like(betas)], -1)))
         clean = out.clean
         states = decoded(out, reference, many.focal)
         if guidance != "none" and k >= taken - GUIDED_STEPS:

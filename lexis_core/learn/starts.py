@@ -19,7 +19,7 @@ from lexis_core.body.names import PARENTS
 from lexis_core.errors import InputError
 from lexis_core.files import read_arrays
 from lexis_core.learn.flow_state import States
-from lexis_core.learn.kinematics import POSED, skeleton, swapped_sides
+from lexis_core.learn.kinematics import POSED, rotation_of, skeleton, swapped_sides
 from lexis_core.objects.library import CATEGORIES
 
 FILE = Path(__file__).parents[1] / "data" / "start_errors.npz"
@@ -203,17 +203,6 @@ def mirrored(errors: dict[str, Tensor]) -> dict[str, Tensor]:
         "object_rotation": errors["object_rotation"] * turned,
         "object_place": errors["object_place"] * moved,
     }
-
-
-def rotation_of(vector: Tensor) -> Tensor:
-    """Rotation vectors (..., 3) in radians -> (..., 3, 3), Rodrigues' formula; exact and smooth at zero by sinc."""
-    angle = torch.linalg.vector_norm(vector, dim=-1)[..., None, None]
-    x, y, z = vector.unbind(-1)
-    none = torch.zeros_like(x)
-    cross = torch.stack([none, -z, y, z, none, -x, -y, x, none], -1).unflatten(-1, (3, 3))
-    half = torch.sinc(angle / (2 * torch.pi))
-    return torch.eye(3, dtype=vector.dtype, device=vector.device) + torch.sinc(angle / torch.pi) * cross + (
-        0.5 * half * half * (cross @ cross))
 
 
 def rotation_vector(rotation: Tensor) -> Tensor:

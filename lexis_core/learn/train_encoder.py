@@ -6,7 +6,6 @@ from the seed and the step alone. FOLDER gets last.pt, best.pt (by validation), 
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import time
@@ -21,9 +20,10 @@ from torch.nn import functional
 from lexis_core.errors import InputError
 from lexis_core.learn import checkpoint
 from lexis_core.learn.encoder_labels import TOUCHING, Labels, labels_of, mirrored
-from lexis_core.learn.encoder_report import curves, errors_of, summary
+from lexis_core.learn.encoder_report import CURVES, errors_of, summary
 from lexis_core.learn.image_encoder import GRID, KIND, SIDE, ImageEncoder, load_encoder, packed
 from lexis_core.learn.kinematics import POSED, rotation_from_sixd
+from lexis_core.learn.run import check_finite, resumed, write_log
 from lexis_core.learn.settings import from_command_line
 from lexis_core.learn.views import views
 from lexis_core.synthetic.states import SPLITS, load
@@ -172,16 +172,12 @@ def train(s: Settings) -> dict:
     both = nn.ModuleList([encoder, reader])
     optimiser = torch.optim.AdamW(both.parameters(), s.learning_rate, (0.9, 0.99), weight_decay=s.weight_decay)
     step, spent, best, log = 0, 0.0, math.inf, []
-    if (out / "last.pt").exists():
-        last = checkpoint.load(out / "last.pt", KIND, device)
-        if any(last["settings"][name] != value for name, value in asdict(s).items() if name not in MAY_CHANGE):
-            raise InputError(f"{out} holds a run with other settings.", "A run goes on only as it began.",
-                             "Use its settings, or another --out.")
+    last = resumed(out, KIND, s, MAY_CHANGE, device)
+    if last is not None:
         encoder.load_state_dict(last["net"])
         reader.load_state_dict(last["reader"])
         optimiser.load_state_dict(last["optimiser"])
         step, spent, best, log = last["step"], last["spent"], last["best"], last["log"]
-        print(f"going on from step {step:,}")
 
     count = sum(parameter.numel() for parameter in encoder.parameters()) / 1e6
     print(f"image encoder, {count:.2f} M parameters, on {device}; "
@@ -198,10 +194,7 @@ def train(s: Settings) -> dict:
             read = reader(encoder(image))
         terms = losses(s, read, truth)
         loss = torch.stack(list(terms.values())).sum()
-        if not torch.isfinite(loss):
-            raise InputError(f"The loss of step {step} is not a number.",
-                             "A batch or the weights hold NaN or infinity.",
-                             "Check the states file, or lower the learning rate and start again.")
+        check_finite(loss, step)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(both.parameters(), s.clip)
@@ -219,7 +212,7 @@ def train(s: Settings) -> dict:
                 best = score
                 checkpoint.save(out / "best.pt", packed(encoder) | {
                     "reader": reader.state_dict(), "settings": asdict(s), "step": step, "validation": found})
-            write_log(out, log)
+            write_log(out, log, CURVES)
             print(f"step {step:,}, {s.batch * (step - first) / (spent - before + 1e-9):.0f} pictures a second, "
                   f"loss {loss.item():.3f}; validation {score:.3f}: "
                   + ", ".join(f"{k} {v:.3g}" for k, v in found.items()), flush=True)
@@ -257,15 +250,6 @@ def mean_of(labels: Labels, count: int) -> Labels:
 
 def on(labels: Labels, device: str) -> Labels:
     return replace(labels, **{name: value.to(device) for name, value in vars(labels).items()})
-
-
-def write_log(out: Path, log: list[dict]) -> None:
-    """log.csv and its picture."""
-    with open(out / "log.csv", "w", newline="") as file:
-        writer = csv.DictWriter(file, log[0])
-        writer.writeheader()
-        writer.writerows(log)
-    curves(log, out / "curves.png")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ validation), log.csv and curves.png.
 
 from __future__ import annotations
 
-import csv
 import math
 import time
 from dataclasses import asdict, dataclass, replace
@@ -29,9 +28,9 @@ from lexis_core.learn.image_encoder import load_encoder
 from lexis_core.learn.layers import Block
 from lexis_core.learn.net import LexisNet, load_net
 from lexis_core.learn.net_data import body_points
-from lexis_core.learn.net_report import curves
 from lexis_core.learn.optimiser import optimiser_of
 from lexis_core.learn.proximity import chamfer, near
+from lexis_core.learn.run import check_finite, resumed, write_log
 from lexis_core.learn.settings import from_command_line
 from lexis_core.learn.starts import start_errors
 from lexis_core.learn.surface import Surface, surface_points
@@ -237,15 +236,11 @@ def train(s: Settings) -> None:
     flow = LexisFlow(params_of(s, net, encoder))
     optimiser = optimiser_of(flow, s.learning_rate, s.weight_decay, (Block, Stream))
     step, best, passed, log = 0, math.inf, 0.0, []
-    if (out / "last.pt").exists():
-        last = checkpoint.load(out / "last.pt", KIND)
-        if any(last["settings"][name] != value for name, value in asdict(s).items() if name not in MAY_CHANGE):
-            raise InputError(f"{out} holds a run with other settings.", "A run goes on only as it began.",
-                             "Use its settings, or another --out.")
+    last = resumed(out, KIND, s, MAY_CHANGE)
+    if last is not None:
         flow.load_state_dict(last["flow"])
         optimiser.load_state_dict(last["optimiser"])
         step, best, passed, log = last["step"], last["best"], last["seconds"], last["log"]
-        print(f"going on from step {step:,}")
     count = sum(parameter.numel() for parameter in flow.parameters()) / 1e6
     print(f"LEXIS-Flow {s.size}, {count:.1f} M parameters; {len(data):,} train, {len(held):,} validation", flush=True)
     began, first, whole = time.monotonic() - passed, step, 60 * s.minutes
@@ -258,10 +253,7 @@ def train(s: Settings) -> None:
                            started=s.started, largest=s.largest, dropped=s.dropped)
         terms = forward(s, flow, net, restarted(s, flow, net, batch), surface, s.draws)
         loss = torch.stack(list(terms.values())).sum()
-        if not torch.isfinite(loss):
-            raise InputError(f"The loss of step {step} is not a number.",
-                             "A batch or the weights hold NaN or infinity.",
-                             "Check the states file, or lower the learning rate and start again.")
+        check_finite(loss, step)
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(flow.parameters(), s.clip)
@@ -278,7 +270,7 @@ def train(s: Settings) -> None:
                 best = score
                 checkpoint.save(out / "best.pt", {"kind": KIND, "params": asdict(flow.p), "flow": flow.state_dict(),
                                                   "settings": asdict(s), "step": step, "validation": found})
-            write_log(out, log)
+            write_log(out, log, CURVES)
             rate = s.batch * (step - first) / (time.monotonic() - began - (log[0]["seconds"] if first else 0) + 1e-9)
             print(f"step {step:,}, {rate:.0f} pictures a second, loss {loss.item():.3f}; validation {score:.4f}: "
                   + ", ".join(f"{k} {v:.3f}" for k, v in found.items()), flush=True)
@@ -287,15 +279,6 @@ def train(s: Settings) -> None:
                 "kind": KIND, "params": asdict(flow.p), "flow": flow.state_dict(), "log": log, "best": best,
                 "optimiser": optimiser.state_dict(), "settings": asdict(s), "step": step,
                 "seconds": time.monotonic() - began})
-
-
-def write_log(out: Path, log: list[dict]) -> None:
-    """log.csv and its picture."""
-    with open(out / "log.csv", "w", newline="") as file:
-        writer = csv.DictWriter(file, log[0])
-        writer.writeheader()
-        writer.writerows(log)
-    curves(log, out / "curves.png", CURVES)
 
 
 if __name__ == "__main__":

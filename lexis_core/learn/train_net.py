@@ -6,7 +6,6 @@ from the seed and the step alone. FOLDER gets last.pt, best.pt (by validation), 
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import time
@@ -24,7 +23,8 @@ from lexis_core.learn.kinematics import joint_positions, rotation_from_sixd, ske
 from lexis_core.learn.net import KIND, SIZES, Decoded, LexisNet, NetParams, load_net
 from lexis_core.learn.net_batch import Batch, Tensors, batch_of, varied
 from lexis_core.learn.net_data import net_data
-from lexis_core.learn.net_report import by_action, curves, measure, summary
+from lexis_core.learn.net_report import CURVES, by_action, measure, summary
+from lexis_core.learn.run import check_finite, resumed, write_log
 from lexis_core.learn.settings import from_command_line
 from lexis_core.synthetic.states import ACTION_NAMES, SPLITS
 
@@ -154,15 +154,11 @@ def train(s: Settings) -> dict:
     learning = [parameter for parameter in net.parameters() if parameter.requires_grad]
     optimiser = torch.optim.AdamW(learning, s.learning_rate, (0.9, 0.99), weight_decay=s.weight_decay)
     rest, step, spent, best, log = skeleton().to(device), 0, 0.0, math.inf, []
-    if (out / "last.pt").exists():
-        last = checkpoint.load(out / "last.pt", KIND, device)
-        if any(last["settings"][name] != value for name, value in asdict(s).items() if name not in MAY_CHANGE):
-            raise InputError(f"{out} holds a run with other settings.", "A run goes on only as it began.",
-                             "Use its settings, or another --out.")
+    last = resumed(out, KIND, s, MAY_CHANGE, device)
+    if last is not None:
         net.load_state_dict(last["net"])
         optimiser.load_state_dict(last["optimiser"])
         step, spent, best, log = last["step"], last["spent"], last["best"], last["log"]
-        print(f"going on from step {step:,}")
 
     count = sum(parameter.numel() for parameter in net.parameters()) / 1e6
     print(f"LEXIS-Net {s.size}, {count:.1f} M parameters, on {device}; "
@@ -184,10 +180,7 @@ def train(s: Settings) -> dict:
                                          batch.body_points, batch.object_points, quantise=quantise)
         terms = losses(s, decoded, batch, commitment, rest)
         loss = torch.stack(list(terms.values())).sum()
-        if not torch.isfinite(loss):
-            raise InputError(f"The loss of step {step} is not a number.",
-                             "A batch or the weights hold NaN or infinity.",
-                             "Check the states file, or lower the learning rate and start again.")
+        check_finite(loss, step)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), s.clip)
@@ -204,7 +197,7 @@ def train(s: Settings) -> dict:
                 best = score
                 checkpoint.save(out / "best.pt", {"kind": KIND, "params": asdict(net.p), "net": net.state_dict(),
                                                   "settings": asdict(s), "step": step, "validation": found})
-            write_log(out, log)
+            write_log(out, log, CURVES)
             print(f"step {step:,}, {s.batch * (step - first) / (spent - before + 1e-9):.0f} samples a second, "
                   f"loss {loss.item():.3f}; validation: " + ", ".join(f"{k} {v:.4g}" for k, v in found.items()),
                   flush=True)
@@ -230,15 +223,6 @@ def without_nan(content):
     if isinstance(content, dict):
         return {name: without_nan(value) for name, value in content.items()}
     return None if isinstance(content, float) and math.isnan(content) else content
-
-
-def write_log(out: Path, log: list[dict]) -> None:
-    """log.csv and its picture."""
-    with open(out / "log.csv", "w", newline="") as file:
-        writer = csv.DictWriter(file, log[0])
-        writer.writeheader()
-        writer.writerows(log)
-    curves(log, out / "curves.png")
 
 
 if __name__ == "__main__":

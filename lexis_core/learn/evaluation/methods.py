@@ -14,9 +14,10 @@ from torch import Tensor
 from lexis_core.learn.contact_opt import Thing, optimised
 from lexis_core.learn.flow_net import UNKNOWN
 from lexis_core.learn.flow_state import States, pelvis_of
+from lexis_core.learn.kinematics import rotation_of
 from lexis_core.learn.observed import Observed
 from lexis_core.learn.sampler import Flow, regress, sample
-from lexis_core.learn.starts import rotation_of, start_errors
+from lexis_core.learn.starts import start_errors
 
 
 @dataclass(frozen=True)
