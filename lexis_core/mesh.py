@@ -40,6 +40,15 @@ def vertex_areas(mesh: Mesh) -> Array:
     return np.bincount(mesh.faces.ravel(), weights=thirds, minlength=len(mesh.vertices))
 
 
+def vertex_normals(mesh: Mesh) -> Array:
+    """(V, 3) float64 area-weighted unit normals; zero at stray vertices."""
+    a, b, c = (mesh.vertices[mesh.faces[:, k]].astype(np.float64) for k in range(3))
+    face = np.cross(b - a, c - a)
+    total = np.stack([np.bincount(mesh.faces.ravel(), np.repeat(face[:, k], 3), len(mesh.vertices)) for k in range(3)],
+                     -1)
+    return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
+
+
 def sample_surface(mesh: Mesh, count: int, seed: int) -> tuple[Array, Array]:
     """Area-weighted points on the surface: (count, 3) float32 metres and the face of each (count,) int32.
 

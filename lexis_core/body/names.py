@@ -16,3 +16,5 @@ PARENTS = (
     20, 25, 26, 20, 28, 29, 20, 31, 32, 20, 34, 35, 20, 37, 38,
     21, 40, 41, 21, 43, 44, 21, 46, 47, 21, 49, 50, 21, 52, 53,
 )
+
+POSED = 22  # the first of JOINTS: pelvis and the 21 joints of a body pose

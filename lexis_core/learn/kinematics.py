@@ -8,9 +8,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from lexis_core.body import default_body
-from lexis_core.body.names import JOINTS, PARENTS
+from lexis_core.body.names import JOINTS, PARENTS, POSED
 
-POSED = 22  # pelvis and the 21 joints of theta
 _SWAPPED = tuple(JOINTS.index(name.replace("left", "?").replace("right", "left").replace("?", "right")) - 1
                  for name in JOINTS[1:POSED])
 

@@ -22,13 +22,14 @@ from pathlib import Path
 
 import numpy as np
 
-from lexis_core.body import BodyModel, default_body, pose
+from lexis_core.body import default_body, pose
+from lexis_core.body.surface import SEED, BodyPoints, points_of
 from lexis_core.errors import InputError
 from lexis_core.files import unwritable
 from lexis_core.geometry import rotation_from_axis_angle, sixd_from_rotation
 from lexis_core.interfield import distance_to
 from lexis_core.learn.body_distance import body_distance
-from lexis_core.mesh import Mesh, face_areas, sample_surface
+from lexis_core.mesh import sample_surface
 from lexis_core.objects.library import make
 from lexis_core.synthetic.states import SPLITS, Interactions, load
 
@@ -38,24 +39,6 @@ BODY_POINTS, OBJECT_POINTS = 1000, 1024
 FAR = 4.0     # metres; farther is stored as this: the field has long since been 0
 CHUNK = 64    # interactions a process takes at a time
 VERSION = 2   # of what is measured and how
-SEED = 20_604_800
-
-
-@dataclass(frozen=True)
-class BodyPoints:
-    """Fixed points of a body's surface, spread by the area of its rest pose.
-
-    face, barycentric : (P,) int64, (P, 3) float32: where each is on any posing of the body
-    rest              : (P, 3) float32, metres, where each is on the unshaped T-posed body, from its pelvis joint
-    """
-
-    face: Array
-    barycentric: Array
-    rest: Array
-
-    def on(self, vertices: Array, faces: Array) -> Array:
-        """(V, 3) vertices of a posed body -> (P, 3)."""
-        return np.einsum("pk,pkd->pd", self.barycentric, vertices[faces[self.face]])
 
 
 @dataclass(frozen=True)
@@ -95,16 +78,6 @@ class NetData:
 
     def __len__(self) -> int:
         return len(self.theta)
-
-
-def points_of(model: BodyModel, count: int = BODY_POINTS, seed: int = SEED) -> BodyPoints:
-    """Points of any body in SMPL-X's format; the same for everyone who asks."""
-    rng = np.random.default_rng(seed)
-    areas = face_areas(Mesh(model.template, model.faces))
-    face = rng.choice(len(areas), count, p=areas / areas.sum())
-    barycentric = rng.dirichlet(np.ones(3), count).astype(np.float32)
-    rest = np.einsum("pk,pkd->pd", barycentric, model.template[model.faces[face]]) - model.joint_template[0]
-    return BodyPoints(face, barycentric, rest.astype(np.float32))
 
 
 @cache

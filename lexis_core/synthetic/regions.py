@@ -12,7 +12,7 @@ import numpy as np
 
 from lexis_core.body import default_body
 from lexis_core.body.names import JOINTS
-from lexis_core.mesh import Mesh, vertex_areas
+from lexis_core.mesh import Mesh, vertex_areas, vertex_normals
 
 Array = np.ndarray
 
@@ -116,12 +116,3 @@ def spread(points: Array, count: int, ids: Array) -> Array:
         chosen.append(int(gap.argmax()))
         gap = np.minimum(gap, ((points - points[chosen[-1]]) ** 2).sum(1))
     return ids[np.resize(chosen, count)]
-
-
-def vertex_normals(mesh: Mesh) -> Array:
-    """(V, 3) float64 area-weighted unit normals; zero at stray vertices."""
-    a, b, c = (mesh.vertices[mesh.faces[:, k]].astype(np.float64) for k in range(3))
-    face = np.cross(b - a, c - a)
-    total = np.stack([np.bincount(mesh.faces.ravel(), np.repeat(face[:, k], 3), len(mesh.vertices)) for k in range(3)],
-                     -1)
-    return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
