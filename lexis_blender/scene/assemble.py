@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 import bpy
@@ -147,6 +148,7 @@ def _tag(made: Imported, result: Reconstruction) -> None:
     made.collection["lexis_body_digest"] = result.body_digest
     made.collection["lexis_sigma"] = float(result.field.sigma)
     made.collection["lexis_flat_hand"] = bool(result.state.body.flat_hand)
+    made.collection["lexis_made"] = time.time()
 
 
 def _select(context: bpy.types.Context, made: Imported) -> None:

@@ -1,0 +1,137 @@
+"""Errors told in one way: what happened, why, what to do, and a button that does it where one can."""
+
+from __future__ import annotations
+
+import functools
+import textwrap
+from collections.abc import Callable
+from typing import Any
+
+import bpy
+from bpy.props import EnumProperty, StringProperty
+from bpy.types import Operator
+
+from lexis_core.errors import BundleError, LexisError, OutOfMemory, RuntimeUnavailable
+
+WIDTH, CHARACTERS = 440, 62  # of the dialog: pixels, and how many letters of the usual font fit into a line
+
+# fix: its button
+FIXES = {
+    "NONE": "",
+    "CPU": "Use the CPU",
+    "PREFERENCES": "Open the Preferences",
+    "PERSON_BOX": "Draw a Box around the Person",
+    "OBJECT_BOX": "Draw a Box around the Object",
+}
+
+
+def told(execute: Callable[[Operator, bpy.types.Context], set[str]]):
+    """For an operator's execute(): a LexisError becomes the dialog in a window, and a report of three lines in scripts.
+
+    A report of an error raises RuntimeError for a script, which is what a batch wants.
+    """
+
+    @functools.wraps(execute)
+    def wrapped(operator: Operator, context: bpy.types.Context) -> set[str]:
+        try:
+            return execute(operator, context)
+        except LexisError as error:
+            return failed(operator, error)
+
+    return wrapped
+
+
+def failed(operator: Operator, error: LexisError) -> set[str]:
+    """Tell what went wrong in an operator; what its execute() then returns."""
+    if operator.options.is_invoke and not bpy.app.background:
+        show(error)
+    else:
+        operator.report({"ERROR"}, str(error))
+    return {"CANCELLED"}
+
+
+def show(error: LexisError) -> None:
+    """Open the dialog, from anywhere on the main thread. Without a window it goes to the standard output."""
+    window = bpy.context.window or next(iter(bpy.context.window_manager.windows), None)
+    if bpy.app.background or window is None:
+        print(error)
+        return
+    with bpy.context.temp_override(window=window):
+        bpy.ops.lexis.show_error("INVOKE_DEFAULT", what=error.what, why=error.why, remedy=error.remedy,
+                                 fix=fix_for(error))
+
+
+def fix_for(error: LexisError) -> str:
+    """The key of FIXES that helps."""
+    words = str(error).lower()
+    if isinstance(error, OutOfMemory) or (isinstance(error, RuntimeUnavailable) and "device" in words):
+        return "CPU"
+    if isinstance(error, (BundleError, RuntimeUnavailable)):
+        return "PREFERENCES"
+    if "nobody" in words or "no person" in words:
+        return "PERSON_BOX"
+    if "object mask" in words or "object's box" in words:
+        return "OBJECT_BOX"
+    return "NONE"
+
+
+class LEXIS_OT_show_error(Operator):
+    """What happened, why, and what to do"""
+
+    bl_idname = "lexis.show_error"
+    bl_label = "LEXIS"
+    bl_options = {"INTERNAL"}
+
+    what: StringProperty(options={"SKIP_SAVE"})
+    why: StringProperty(options={"SKIP_SAVE"})
+    remedy: StringProperty(options={"SKIP_SAVE"})
+    fix: EnumProperty(items=[(key, text or "None", "") for key, text in FIXES.items()], options={"SKIP_SAVE"})
+
+    def invoke(self, context, event):
+        return context.window_manager.invoke_props_dialog(self, width=WIDTH, title="LEXIS", confirm_text="Close")
+
+    def draw(self, context):
+        for text, icon in ((self.what, "ERROR"), (self.why, "NONE"), (self.remedy, "INFO")):
+            column = self.layout.column(align=True)
+            for number, line in enumerate(textwrap.wrap(text, CHARACTERS) or [""]):
+                column.label(text=line, icon=icon if number == 0 and icon != "NONE" else "BLANK1", translate=False)
+        if self.fix != "NONE":
+            self.layout.operator("lexis.fix", text=FIXES[self.fix]).kind = self.fix
+
+    def execute(self, context):
+        return {"FINISHED"}
+
+
+class LEXIS_OT_fix(Operator):
+    """Do what the error's last line says"""
+
+    bl_idname = "lexis.fix"
+    bl_label = "Fix"
+    bl_options = {"INTERNAL"}
+
+    kind: EnumProperty(items=[(key, text or "None", "") for key, text in FIXES.items()])
+
+    def execute(self, context):
+        _ACTIONS[self.kind](context)
+        return {"FINISHED"}
+
+
+def _use_cpu(context: bpy.types.Context) -> None:
+    context.scene.lexis.device = "cpu"
+
+
+def _open_preferences(context: bpy.types.Context) -> None:
+    bpy.ops.preferences.addon_show(module=__package__)
+
+
+def _draw_box(surface: str) -> Callable[[bpy.types.Context], Any]:
+    def draw(context: bpy.types.Context) -> None:
+        setattr(context.scene.lexis, f"{surface.lower()}_source", "BOX")
+        bpy.ops.lexis.draw_box("INVOKE_DEFAULT", surface=surface)
+
+    return draw
+
+
+_ACTIONS = {"NONE": lambda context: None, "CPU": _use_cpu, "PREFERENCES": _open_preferences,
+            "PERSON_BOX": _draw_box("PERSON"), "OBJECT_BOX": _draw_box("OBJECT")}
+CLASSES = (LEXIS_OT_show_error, LEXIS_OT_fix)

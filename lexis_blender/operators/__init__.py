@@ -1,0 +1,1 @@
+"""Operators: they ask the scene, call the core, and report."""

@@ -1,0 +1,5 @@
+"""Reconstruct, Refine from Scene, and Cancel."""
+
+from __future__ import annotations
+
+CLASSES = ()

@@ -1,0 +1,5 @@
+"""The object's parameters."""
+
+from __future__ import annotations
+
+CLASSES = ()

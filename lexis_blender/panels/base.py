@@ -1,0 +1,18 @@
+"""What all panels of the LEXIS tab share."""
+
+from __future__ import annotations
+
+
+class LexisPanel:
+    """Mixed into bpy.types.Panel. Beneath the headings, labels stand left of their fields."""
+
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "LEXIS"
+
+    def prepare(self):
+        """The panel's layout, fields aligned and without dots for animation: none of this is animated."""
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        return layout

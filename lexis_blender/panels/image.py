@@ -1,0 +1,5 @@
+"""Panel 1, Image."""
+
+from __future__ import annotations
+
+CLASSES = ()

@@ -1,0 +1,5 @@
+"""Panel 3, Reconstruct."""
+
+from __future__ import annotations
+
+CLASSES = ()

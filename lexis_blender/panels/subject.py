@@ -1,0 +1,5 @@
+"""Panel 2, Object."""
+
+from __future__ import annotations
+
+CLASSES = ()
