@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -46,16 +47,21 @@ def read_arrays(path: Path, names: Collection[str], limit: int) -> dict[str, np.
     Raises OSError when it cannot be opened, and ValueError when it is damaged, no .npz of plain arrays, or too large.
     """
     with open(path, "rb") as file:
-        try:
-            with zipfile.ZipFile(file) as archive:
-                size = sum(member.file_size for member in archive.infolist())
-            if size <= limit:
-                file.seek(0)
-                with np.load(file, allow_pickle=False) as arrays:
-                    return {name: arrays[name] for name in names if name in arrays.files}
-        except (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, SyntaxError, MemoryError,
-                zipfile.BadZipFile, zipfile.zlib.error) as error:
-            raise ValueError(f"It is damaged, or not a .npz of plain arrays ({error}).") from error
+        return arrays_in(file, names, limit)
+
+
+def arrays_in(file: BinaryIO, names: Collection[str], limit: int) -> dict[str, np.ndarray]:
+    """read_arrays() of a file that is open, or of bytes in memory (io.BytesIO)."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+        if size <= limit:
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as arrays:
+                return {name: arrays[name] for name in names if name in arrays.files}
+    except (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, SyntaxError, MemoryError,
+            zipfile.BadZipFile, zipfile.zlib.error) as error:
+        raise ValueError(f"It is damaged, or not a .npz of plain arrays ({error}).") from error
     raise ValueError(f"It would unpack to {size >> 20:,} MB; {limit >> 20:,} MB is the limit.")
 
 
