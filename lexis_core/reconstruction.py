@@ -74,7 +74,7 @@ class Reconstruction:
     def save(self, path: str | Path) -> None:
         """Write the result as .npz; the file appears whole or not at all."""
         with written_whole(path) as temporary, open(temporary, "wb") as file:
-            np.savez_compressed(file, **_arrays(self))
+            np.savez_compressed(file, **to_arrays(self))
 
 
 def encode_photo(image: Array) -> Array:
@@ -114,7 +114,8 @@ _META = {"format_version": int, "body_name": str, "body_digest": str, "object_na
          "object_metric": bool, "object_parts": list, "object_notes": list, "info": dict}
 
 
-def _arrays(r: Reconstruction) -> dict[str, Array]:
+def to_arrays(r: Reconstruction) -> dict[str, Array]:
+    """The result as named arrays: what a file holds, and what goes over the worker's pipe."""
     meta = {"format_version": FORMAT_VERSION, "body_name": r.body_name, "body_digest": r.body_digest,
             "object_name": r.object.name, "object_category": r.object.category, "object_metric": r.object.metric,
             "object_parts": r.object.parts, "object_notes": r.object.notes, "info": dict(r.info)}
@@ -137,13 +138,32 @@ def _arrays(r: Reconstruction) -> dict[str, Array]:
 
 
 def load(path: str | Path) -> Reconstruction:
-    """Read a result. Names, shapes, types and ranges are checked here and nowhere else; InputError says what is off."""
+    """Read a result; InputError says what is off."""
     path = Path(path)
-    a = _read(path)
+    if not path.is_file():
+        raise InputError(f"There is no file {path}.", "The path does not lead to a file.", "Check the spelling.")
+    try:
+        arrays = read_arrays(path, _LAYOUT, MAX_BYTES)
+    except (OSError, ValueError) as error:
+        raise _refused(str(path), str(error)) from error
+    return from_arrays(arrays, str(path))
+
+
+def from_arrays(arrays: Mapping[str, Array], source: str = "What was given") -> Reconstruction:
+    """The result of to_arrays() again. Names, shapes, types and ranges are checked here and nowhere else.
+
+    source : what the arrays came from, for the error
+    InputError says what is off.
+    """
+    a = {name: arrays[name] for name in _LAYOUT if name in arrays}
+    if missing := sorted(set(_LAYOUT) - set(a)):
+        raise _refused(source, f"It lacks {', '.join(missing)}.")
+    if unknown := sorted(set(arrays) - set(a)):
+        raise _refused(source, f"It holds {', '.join(unknown)[:100]}, which no result has.")
     try:
         meta = _checked(a)
     except (ValueError, RecursionError, OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise _refused(path, str(error)) from error
+        raise _refused(source, str(error)) from error
     body = BodyState(**{name: a[name] for name in _BODY}, rotation=a["body_rotation"],
                      translation=a["body_translation"], flat_hand=bool(a["flat_hand"]))
     placed = ObjectState(a["object_rotation"], a["object_translation"], float(a["object_scale"]))
@@ -161,22 +181,9 @@ def load(path: str | Path) -> Reconstruction:
     )
 
 
-def _refused(path: Path, why: str) -> InputError:
-    return InputError(f"{path} is not a LEXIS result this version can open.", why,
+def _refused(source: str, why: str) -> InputError:
+    return InputError(f"{source} is not a LEXIS result this version can open.", why,
                       "Run `lexis reconstruct` again, or choose a *.lexis.npz file it wrote.")
-
-
-def _read(path: Path) -> dict[str, Array]:
-    if not path.is_file():
-        raise InputError(f"There is no file {path}.", "The path does not lead to a file.", "Check the spelling.")
-    try:
-        arrays = read_arrays(path, _LAYOUT, MAX_BYTES)
-    except (OSError, ValueError) as error:
-        raise _refused(path, str(error)) from error
-    missing = sorted(set(_LAYOUT) - set(arrays))
-    if missing:
-        raise _refused(path, f"It lacks {', '.join(missing)}.")
-    return arrays
 
 
 def _checked(a: dict[str, Array]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from types import ModuleType
 import numpy as np
 
 from lexis_core.errors import BundleError, InputError, OutOfMemory, RuntimeUnavailable
+from lexis_core.runtime.bundle import Bundle, default_bundle
 
 Array = np.ndarray
 
@@ -65,6 +66,34 @@ class Session:
                 raise
             raise OutOfMemory("The model did not fit into memory.", f"The {self.device} device has too little left.",
                               "Close other programs, or run it on the cpu.") from error
+
+
+class Sessions:
+    """Opened models of one device, kept from job to job. Nothing is opened before it is asked for.
+
+    bundle : whose models; None is the default bundle
+    device : as Session
+    """
+
+    def __init__(self, bundle: Bundle | None = None, device: str = "auto"):
+        self.bundle, self.wanted = bundle or default_bundle(), device
+        self._opened: dict[str, Session] = {}
+
+    def __getitem__(self, model: str) -> Session:
+        """The session of a model of the bundle, by its name there."""
+        if model not in self._opened:
+            self._opened[model] = Session(self.bundle.path(model), self.wanted)
+        return self._opened[model]
+
+    def release(self) -> None:
+        """Let go of every session and the memory it holds; the next use opens it again."""
+        self._opened.clear()
+
+
+def devices() -> tuple[str, ...]:
+    """The devices the installed onnxruntime was built for, fastest first."""
+    available = import_onnxruntime().get_available_providers()
+    return tuple(name for name in ("cuda", "coreml", "cpu") if PROVIDERS[name] in available)
 
 
 def import_onnxruntime() -> ModuleType:
