@@ -23,7 +23,7 @@ from made_up_results import made_up_result  # noqa: E402
 from synthetic_smplx import smplx_like  # noqa: E402
 
 from lexis_blender import api  # noqa: E402
-from lexis_blender.scene import armature, assemble, attributes, camera, mesh, shapes  # noqa: E402
+from lexis_blender.scene import armature, attributes, camera, fields, mesh, shapes, store  # noqa: E402
 from lexis_core.body.files import load_body  # noqa: E402
 from lexis_core.body.model import BodyModel  # noqa: E402
 
@@ -32,8 +32,9 @@ PARTS = {
     "read the result": (api, "load"), "read the body": (api, "load_body"),
     "rig: create": (armature, "create"), "rig: pose": (armature, "set_pose"), "meshes: build": (mesh, "build"),
     "- of which weights": (mesh, "_write_weights"), "shape keys": (shapes, "add_shape_keys"),
-    "attributes": (attributes, "write_interfield"), "camera and photo": (camera, "create"),
-    "material": (assemble, "interfield_material"),
+    "- of which attributes": (attributes, "write_interfield"), "keeping the source": (store, "keep"),
+    "camera and photo": (camera, "create"),
+    "fields and material": (fields, "write"),
 }
 
 

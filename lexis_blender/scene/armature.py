@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import bpy
 import numpy as np
-from mathutils import Vector
+from mathutils import Quaternion, Vector
 
 from lexis_core.body.names import JOINTS, PARENTS
+from lexis_core.errors import InputError
 from lexis_core.geometry import quaternion_from_rotation
 
 from . import axes
 from .skeleton import Bones, group_of
 
 Array = np.ndarray
+
+SAME_REST = 1e-6  # metres
 
 
 def create(context: bpy.types.Context, name: str, collection: bpy.types.Collection, bones: Bones) -> bpy.types.Object:
@@ -33,26 +36,86 @@ def create(context: bpy.types.Context, name: str, collection: bpy.types.Collecti
     return rig
 
 
-def set_pose(rig: bpy.types.Object, rotations: Array, pelvis: Array, translation: Array) -> None:
+def lay_again(context: bpy.types.Context, rig: bpy.types.Object, bones: Bones) -> None:
+    """Let the bones of a rig rest elsewhere, as another shape needs them. Needs object mode, and leaves it so.
+
+    Raises InputError when the rig is hidden: Blender edits only what it shows.
+    """
+    heads, tails, z_axes = _local(bones)
+    rests = [rig.data.bones[name] for name in JOINTS]
+    if np.allclose([b.head_local for b in rests], heads, atol=SAME_REST) and np.allclose(
+            [b.tail_local for b in rests], tails, atol=SAME_REST):
+        return
+    if not rig.visible_get(view_layer=context.view_layer):
+        raise InputError("The rig cannot take another shape.", f'"{rig.name}" is hidden.', "Show it and try again.")
+    active = context.view_layer.objects.active
+    context.view_layer.objects.active = rig
+    bpy.ops.object.mode_set(mode="EDIT")
+    try:
+        made = [rig.data.edit_bones[name] for name in JOINTS]
+        for bone in made:
+            bone.use_connect = False
+        for joint, bone in enumerate(made):
+            bone.head, bone.tail = heads[joint], tails[joint]
+            bone.align_roll(Vector(z_axes[joint]))
+        for joint, bone in enumerate(made):
+            bone.use_connect = bool(bones.connected[joint])
+    finally:
+        bpy.ops.object.mode_set(mode="OBJECT")
+        context.view_layer.objects.active = active
+
+
+def set_pose(rig: bpy.types.Object, rotations: Array, pelvis: Array, translation: Array,
+             frame: Array | None = None) -> None:
     """Pose the rig as lexis_core does.
 
     rotations   : (55, 3, 3) local rotations, the root's into camera space (body.model.joint_rotations)
     pelvis      : (3,) metres, the pelvis at rest, in the rest frame
     translation : (3,) metres, the state's
+    frame       : (4, 4) rigid motion, the rig's own axes from the Blender world; None where they agree
     """
+    frame = np.eye(4) if frame is None else frame
     rest = np.array([rig.data.bones[name].matrix_local.to_3x3() for name in JOINTS], np.float64)
     turned = axes.local_rotations(rotations)
-    turned[0] = axes.world_rotation(rotations[0])
+    turned[0] = frame[:3, :3] @ axes.world_rotation(rotations[0])
     basis = quaternion_from_rotation(rest.transpose(0, 2, 1) @ turned @ rest)
     for name, quaternion in zip(JOINTS, basis, strict=True):
-        rig.pose.bones[name].rotation_quaternion = quaternion
+        _turn(rig.pose.bones[name], Quaternion(quaternion))
     pelvis = np.asarray(pelvis, np.float64)
-    moved = axes.world_points(pelvis + translation) - axes.local_points(pelvis)
-    rig.pose.bones[JOINTS[0]].location = rest[0].T @ moved
+    stands = frame[:3, :3] @ axes.world_points(pelvis + translation) + frame[:3, 3]
+    rig.pose.bones[JOINTS[0]].location = rest[0].T @ (stands - axes.local_points(pelvis))
+
+
+def motions(rig: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> Array:
+    """How each joint stands, constraints and drivers included: (55, 4, 4) float64, rest in local axes -> world."""
+    posed = rig.evaluated_get(depsgraph)
+    stands = np.array([posed.pose.bones[name].matrix for name in JOINTS], np.float64)
+    rest = np.array([rig.data.bones[name].matrix_local for name in JOINTS], np.float64)
+    return np.array(posed.matrix_world, np.float64) @ stands @ np.linalg.inv(rest)
+
+
+def heads(rig: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> Array:
+    """Where each joint stands: (55, 3) float64 metres in the Blender world."""
+    posed = rig.evaluated_get(depsgraph)
+    world = np.array(posed.matrix_world, np.float64)
+    return np.array([posed.pose.bones[name].head for name in JOINTS], np.float64) @ world[:3, :3].T + world[:3, 3]
+
+
+def _turn(bone: bpy.types.PoseBone, quaternion: Quaternion) -> None:
+    """Turn a bone, whichever way the artist has it keep its rotation; it neither slides nor stretches."""
+    if bone.rotation_mode == "QUATERNION":
+        bone.rotation_quaternion = quaternion
+        bone.location, bone.scale = (0, 0, 0), (1, 1, 1)
+    else:
+        bone.matrix_basis = quaternion.to_matrix().to_4x4()
+
+
+def _local(bones: Bones) -> tuple[Array, Array, Array]:
+    return tuple(axes.local_points(points) for points in (bones.head, bones.tail, bones.z_axis))
 
 
 def _add_bones(armature: bpy.types.Armature, bones: Bones) -> None:
-    heads, tails, z_axes = (axes.local_points(points) for points in (bones.head, bones.tail, bones.z_axis))
+    heads, tails, z_axes = _local(bones)
     made = [armature.edit_bones.new(name) for name in JOINTS]
     for joint, bone in enumerate(made):
         bone.head, bone.tail = heads[joint], tails[joint]

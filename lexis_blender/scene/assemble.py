@@ -9,13 +9,14 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
-from lexis_core.body.model import BodyModel, joint_rotations, rest_joints, rest_vertices
+from lexis_core.body.model import BodyModel, joint_rotations, pose, rest_joints, rest_vertices
 from lexis_core.body.names import JOINTS
+from lexis_core.mesh import Mesh
 from lexis_core.reconstruction import Reconstruction
 from lexis_core.state import ObjectState
 
-from . import armature, attributes, axes, camera, identity, mesh, shapes, skeleton
-from .material import interfield_material
+from . import armature, axes, camera, fields, identity, mesh, shapes, skeleton, store
+from .identity import Imported
 
 Array = np.ndarray
 
@@ -36,27 +37,19 @@ class ImportOptions:
     contact: float = 0.05
 
 
-@dataclass(frozen=True)
-class Imported:
-    """The data-blocks of one import. Undo replaces them: keep `id`, and identity.find(id, part) finds them again."""
-
-    id: str
-    collection: bpy.types.Collection
-    rig: bpy.types.Object
-    body: bpy.types.Object
-    object: bpy.types.Object
-    camera: bpy.types.Object
-
-
 def assemble(context: bpy.types.Context, result: Reconstruction, model: BodyModel, name: str,
-             options: ImportOptions) -> Imported:
-    """Build everything in a new collection of the scene, selected, the rig active. Nothing stays if it fails."""
+             options: ImportOptions, file: str = "") -> Imported:
+    """Build everything in a new collection of the scene, selected, the rig active. Nothing stays if it fails.
+
+    file : the *.lexis.npz it comes from, "" when it comes from elsewhere
+    """
     if context.mode != "OBJECT":
         bpy.ops.object.mode_set(mode="OBJECT")
     collection = bpy.data.collections.new(name)
     context.scene.collection.children.link(collection)
     try:
         made = _fill(context, collection, result, model, name, options)
+        store.keep(made, result, model.source, file)
     except BaseException:
         remove(collection)
         raise
@@ -84,14 +77,10 @@ def _fill(context: bpy.types.Context, collection: bpy.types.Collection, result: 
     frame = None if options.set_scene else camera.frame_ratio(context.scene)
     lens = camera.create(f"{name} camera", result.camera, result.photo.tobytes(), options.photo_opacity, frame)
     collection.objects.link(lens)
-    on_body, on_object = result.field.contact(options.contact)
-    attributes.write_interfield(body.data, result.field.body, result.field.body_distance, on_body)
-    attributes.write_interfield(item.data, result.field.object, result.field.object_distance, on_object)
-    material = interfield_material(result.field.sigma)
-    for surface in (body.data, item.data):
-        surface.materials.append(material)
     made = Imported(identity.new_id(), collection, rig, body, item, lens)
-    _tag(made, result)
+    _tag(made)
+    surfaces = Mesh(pose(model, result.state.body).vertices, model.faces), result.object_mesh()
+    fields.write(made, result.field, surfaces, options.contact)
     return made
 
 
@@ -138,17 +127,13 @@ def placement(state: ObjectState) -> Matrix:
     return Matrix(matrix)
 
 
-def _tag(made: Imported, result: Reconstruction) -> None:
-    """Ids for finding the parts again, and on the collection what belongs to the result as a whole."""
+def _tag(made: Imported) -> None:
+    """Ids for finding the parts again."""
     parts = (identity.RIG, made.rig), (identity.BODY, made.body), (identity.OBJECT, made.object), \
         (identity.CAMERA, made.camera), (identity.SCENE, made.collection)
     for part, datablock in parts:
         identity.tag(datablock, made.id, part)
-    made.collection["lexis_body"] = result.body_name
-    made.collection["lexis_body_digest"] = result.body_digest
-    made.collection["lexis_sigma"] = float(result.field.sigma)
-    made.collection["lexis_flat_hand"] = bool(result.state.body.flat_hand)
-    made.collection["lexis_made"] = time.time()
+    made.collection[identity.MADE] = time.time()
 
 
 def _select(context: bpy.types.Context, made: Imported) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import bpy
 import numpy as np
 
@@ -10,29 +12,38 @@ from lexis_core.errors import InputError
 
 Array = np.ndarray
 
-FIELD, DISTANCE, CONTACT, PREVIEW = "interfield", "distance", "contact", "InterField"
+FIELD, DISTANCE, CONTACT, INSIDE, PREVIEW = "interfield", "distance", "contact", "inside", "InterField"
+PREDICTED, PAINTED = "predicted", "painted"
+SHADES = 4096  # of the ramp in a preview: finer than eight bits in every channel
 _SLOT = {"FLOAT": ("value", np.float32), "BOOLEAN": ("value", bool), "FLOAT_COLOR": ("color", np.float32)}
 
 
-def write_interfield(mesh: bpy.types.Mesh, field: Array, distance: Array, contact: Array) -> None:
-    """Write the four attributes of a mesh and show the preview.
+def write_interfield(mesh: bpy.types.Mesh, field: Array, distance: Array, inside: Array, contact: Array) -> None:
+    """Write what was measured on a mesh.
 
-    field (V,) in (0, 1]; distance (V,) metres; contact (V,) bool
+    field (V,) in (0, 1]; distance (V,) metres; inside, contact (V,) bool
     """
     write(mesh, FIELD, "FLOAT", field)
     write(mesh, DISTANCE, "FLOAT", distance)
+    write(mesh, INSIDE, "BOOLEAN", inside)
     write(mesh, CONTACT, "BOOLEAN", contact)
-    write_preview(mesh, field)
+
+
+def write_preview(mesh: bpy.types.Mesh, shown: Array) -> None:
+    """Colours of (V,) values in [0, 1] as the active and rendered colour attribute: all that Solid view can show."""
+    shade = (np.clip(shown, 0, 1) * (SHADES - 1) + 0.5).astype(np.int32)
+    write(mesh, PREVIEW, "FLOAT_COLOR", np.take(_shades(), shade, axis=0))
+    mesh.color_attributes.active_color_name = PREVIEW
+    mesh.color_attributes.render_color_index = mesh.color_attributes.find(PREVIEW)
     mesh.update()
 
 
-def write_preview(mesh: bpy.types.Mesh, field: Array) -> None:
-    """The field's colours as the active and rendered colour attribute, which is all that Solid view can show."""
-    colours = np.ones((len(field), 4), np.float32)
-    colours[:, :3] = linear(ramp(field))
-    write(mesh, PREVIEW, "FLOAT_COLOR", colours)
-    mesh.color_attributes.active_color_name = PREVIEW
-    mesh.color_attributes.render_color_index = mesh.color_attributes.find(PREVIEW)
+@cache
+def _shades() -> Array:
+    """The ramp, (SHADES, 4) float32 scene-linear."""
+    colours = np.ones((SHADES, 4), np.float32)
+    colours[:, :3] = linear(ramp(np.linspace(0, 1, SHADES)))
+    return colours
 
 
 def write(mesh: bpy.types.Mesh, name: str, kind: str, values: Array) -> None:
@@ -63,6 +74,18 @@ def read(mesh: bpy.types.Mesh, name: str) -> Array:
     values = np.empty(len(attribute.data) * (4 if slot == "color" else 1), dtype)
     attribute.data.foreach_get(slot, values)
     return values.reshape(-1, 4) if slot == "color" else values
+
+
+def has(mesh: bpy.types.Mesh, name: str) -> bool:
+    """Whether the mesh carries these values, one a vertex."""
+    attribute = mesh.attributes.get(name)
+    return attribute is not None and attribute.domain == "POINT" and attribute.data_type in _SLOT
+
+
+def drop(mesh: bpy.types.Mesh, name: str) -> None:
+    """Remove an attribute if it is there."""
+    if (attribute := mesh.attributes.get(name)) is not None:
+        mesh.attributes.remove(attribute)
 
 
 def linear(srgb: Array) -> Array:

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
 
 import bpy
 
 IMPORT, PART, ID = "lexis_import", "lexis_part", "lexis_id"
 RIG, BODY, OBJECT, CAMERA, SCENE = "rig", "body", "object", "camera", "collection"
+MADE = "lexis_made"  # on the collection: seconds since 1970 when it was imported
 NAME_BYTES = 50  # Blender's names have at most 63 bytes; this leaves room for ".001"
+
+
+@dataclass(frozen=True)
+class Imported:
+    """The data-blocks of one import. Undo replaces them: keep `id`, and find(id, part) finds them again."""
+
+    id: str
+    collection: bpy.types.Collection
+    rig: bpy.types.Object
+    body: bpy.types.Object
+    object: bpy.types.Object
+    camera: bpy.types.Object
 
 
 def new_id() -> str:
