@@ -44,6 +44,15 @@ class ObjectModel:
         return np.concatenate(ranges) if ranges else np.zeros(0, np.int64)
 
 
+def sized(model: ObjectModel, longest: float) -> ObjectModel:
+    """The model scaled until the longest side of its bounding box is so many metres, which then counts as known."""
+    factor = longest / float(np.ptp(model.mesh.vertices, axis=0).max())
+    mesh = Mesh((model.mesh.vertices * factor).astype(np.float32), model.mesh.faces)
+    back = model.file_from_canonical @ np.diag([1 / factor] * 3 + [1.0])
+    return replace(model, mesh=mesh, file_from_canonical=back.astype(np.float32), metric=True,
+                   notes=(*model.notes, f"Its size was given: {longest:.3g} m along its longest side."))
+
+
 def decimated(model: ObjectModel, faces: int = 20_000) -> ObjectModel:
     """The model with at most about this many faces, for the solve; the very same model when it has no more.
 

@@ -105,6 +105,7 @@ def _object(options: dict, arrays: dict[str, Array]):
     """The object of a reconstruct request, whichever way it was given; its options are taken out."""
     from lexis_core.objects.library import make
     from lexis_core.objects.load import load_object, object_of
+    from lexis_core.objects.model import sized
     path, name = options.pop("object", None), options.pop("object_name", "object")
     parameters = options.pop("object_parameters", None)
     units, up = options.pop("object_units", None), options.pop("object_up", "y")
@@ -112,9 +113,12 @@ def _object(options: dict, arrays: dict[str, Array]):
     if mesh == (path is not None):
         raise _refused("The object is missing or was given twice.",
                        "Give either object, or object_vertices and object_faces.")
+    size = options.pop("object_size", None)
     if mesh:
-        return object_of(_mesh("object", arrays), name, units, up)
-    return make(path, **parameters) if parameters is not None else load_object(path, units, up)
+        thing = object_of(_mesh("object", arrays), name, units, up)
+    else:
+        thing = make(path, **parameters) if parameters is not None else load_object(path, units, up)
+    return thing if size is None else sized(thing, size)
 
 
 def _mesh(name: str, arrays: Mapping[str, Array]) -> Mesh:
@@ -168,7 +172,7 @@ _SOLVE = {"body": _text, "steps": _whole(1, MAX_STEPS), "weights": _numbers, "se
 _RECONSTRUCT = {**_SOLVE, "image": _text, "person_mask": _text, "object_mask": _text, "box": _box, "object_box": _box,
                 "focal": _number, "init": _text, "method": _text, "hypotheses": _whole(1, MAX_HYPOTHESES),
                 "object": _text, "object_name": _text, "object_up": _text, "object_units": _text,
-                "object_parameters": _parameters}
+                "object_parameters": _parameters, "object_size": lambda value: _number(value) and 1e-3 <= value <= 1e3}
 # array: dtypes and shape; None is any length, letters are lengths that must agree
 _MESHES = {f"{name}_{part}": spec for name in ("body", "object")
            for part, spec in (("vertices", (("float32",), (None, 3))), ("faces", (("int32",), (None, 3))))}

@@ -9,11 +9,13 @@ import pytest
 import trimesh
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.testing import assert_allclose
 
 from lexis_core.errors import InputError
 from lexis_core.objects import files
+from lexis_core.objects.library import make
 from lexis_core.objects.load import load_mesh, load_object
-from lexis_core.objects.model import decimated, surface_points
+from lexis_core.objects.model import decimated, sized, surface_points
 
 ASYMMETRIC = trimesh.transformations.compose_matrix(angles=(0.3, -0.8, 1.1), translate=(3.0, -1.0, 7.0))
 
@@ -376,3 +378,16 @@ def test_the_reader_never_unpickles(tmp_path):
     path.write_bytes(trap.getvalue())
     with pytest.raises(InputError):
         load_object(path)
+
+
+def test_a_size_is_that_of_the_longest_side_and_the_way_back_to_the_file_stays():
+    chair = make("chair")
+    small = sized(chair, 0.3)
+    extents = np.ptp(chair.mesh.vertices, axis=0)
+    assert_allclose(np.ptp(small.mesh.vertices, axis=0), extents * 0.3 / extents.max(), rtol=1e-5)
+    assert small.metric and not chair.metric
+
+    def in_file(model):
+        return model.mesh.vertices @ model.file_from_canonical[:3, :3].T + model.file_from_canonical[:3, 3]
+
+    assert_allclose(in_file(small), in_file(chair), atol=1e-6)
