@@ -44,6 +44,7 @@ class Reconstruction:
     person_mask, object_mask : (H, W) bool; the object's may be all False when it was not known
     landmarks, landmarks_world, confidence : as in Observation
     info        : what a person wants to know: seconds a stage, device, seed, notes; plain JSON
+    predicted_body, predicted_object : (Vb,), (Vo,) float32 in (0, 1], the InterField as the network decodes it; or None
     """
 
     state: State
@@ -59,6 +60,8 @@ class Reconstruction:
     landmarks_world: Array
     confidence: Array
     info: Mapping[str, Any] = field(default_factory=dict)
+    predicted_body: Array | None = None
+    predicted_object: Array | None = None
 
     def object_mesh(self) -> Mesh:
         """The object where it stands in camera space."""
@@ -109,6 +112,8 @@ _LAYOUT: dict[str, tuple[str, tuple]] = {
     "photo": ("u", ("N",)), "person_mask": ("b", ("H", "W")), "object_mask": ("b", ("H", "W")),
     "landmarks": ("f", (39, 2)), "landmarks_world": ("f", (39, 3)), "confidence": ("f", (39,)),
 }
+_OPTIONAL: dict[str, tuple[str, tuple]] = {"predicted_body": ("f", ("B",)), "predicted_object": ("f", ("O",))}
+_KNOWN = {**_LAYOUT, **_OPTIONAL}
 _BODY = tuple(f.name for f in fields(BodyState) if f.name not in ("rotation", "translation", "flat_hand"))
 _META = {"format_version": int, "body_name": str, "body_digest": str, "object_name": str, "object_category": str,
          "object_metric": bool, "object_parts": list, "object_notes": list, "info": dict}
@@ -120,6 +125,7 @@ def to_arrays(r: Reconstruction) -> dict[str, Array]:
             "object_name": r.object.name, "object_category": r.object.category, "object_metric": r.object.metric,
             "object_parts": r.object.parts, "object_notes": r.object.notes, "info": dict(r.info)}
     body, placed, camera, f = r.state.body, r.state.object, r.camera, r.field
+    optional = {name: getattr(r, name) for name in _OPTIONAL if getattr(r, name) is not None}
     return {
         "meta": np.array(json.dumps(meta)), **{name: getattr(body, name) for name in _BODY},
         "body_rotation": body.rotation, "body_translation": body.translation, "flat_hand": np.array(body.flat_hand),
@@ -134,6 +140,7 @@ def to_arrays(r: Reconstruction) -> dict[str, Array]:
         "body_inside": f.body_inside, "object_inside": f.object_inside, "sigma": np.array(f.sigma),
         "photo": r.photo, "person_mask": r.person_mask, "object_mask": r.object_mask,
         "landmarks": r.landmarks, "landmarks_world": r.landmarks_world, "confidence": r.confidence,
+        **optional,
     }
 
 
@@ -143,7 +150,7 @@ def load(path: str | Path) -> Reconstruction:
     if not path.is_file():
         raise InputError(f"There is no file {path}.", "The path does not lead to a file.", "Check the spelling.")
     try:
-        arrays = read_arrays(path, _LAYOUT, MAX_BYTES)
+        arrays = read_arrays(path, _KNOWN, MAX_BYTES)
     except (OSError, ValueError) as error:
         raise _refused(str(path), str(error)) from error
     return from_arrays(arrays, str(path))
@@ -155,7 +162,7 @@ def from_arrays(arrays: Mapping[str, Array], source: str = "What was given") -> 
     source : what the arrays came from, for the error
     InputError says what is off.
     """
-    a = {name: arrays[name] for name in _LAYOUT if name in arrays}
+    a = {name: arrays[name] for name in _KNOWN if name in arrays}
     if missing := sorted(set(_LAYOUT) - set(a)):
         raise _refused(source, f"It lacks {', '.join(missing)}.")
     if unknown := sorted(set(arrays) - set(a)):
@@ -178,6 +185,7 @@ def from_arrays(arrays: Mapping[str, Array], source: str = "What was given") -> 
                    a["body_inside"], a["object_inside"], float(a["sigma"])),
         meta["body_name"], meta["body_digest"], a["photo"], a["person_mask"], a["object_mask"],
         a["landmarks"], a["landmarks_world"], a["confidence"], meta["info"],
+        a.get("predicted_body"), a.get("predicted_object"),
     )
 
 
@@ -189,8 +197,8 @@ def _refused(source: str, why: str) -> InputError:
 def _checked(a: dict[str, Array]) -> dict[str, Any]:
     """Check the arrays in place (floats become float32, integers int32) and return the parsed meta."""
     lengths: dict[str, int] = {}
-    for name, (kind, shape) in _LAYOUT.items():
-        array = a[name]
+    for name, array in list(a.items()):
+        kind, shape = _KNOWN[name]
         agrees = array.ndim == len(shape) and all(
             got == (want if isinstance(want, int) else lengths.setdefault(want, got))
             for got, want in zip(array.shape, shape, strict=True))
@@ -231,7 +239,7 @@ def _check_ranges(a: dict[str, Array], lengths: dict[str, int]) -> None:
     need((lengths["H"], lengths["W"]) == (height, width), "The masks and image_size differ.")
     need(0 < int(width) * int(height) <= MAX_PIXELS, f"The photo may have at most {MAX_PIXELS:,} pixels.")
     need(a["photo"].dtype == np.uint8, "photo must be bytes.")
-    for name in ("if_body", "if_object"):
+    for name in {"if_body", "if_object", *_OPTIONAL} & set(a):
         need(((a[name] > 0) & (a[name] <= 1)).all(), f"{name} must lie in (0, 1].")
     for name in ("body_distance", "object_distance"):
         need((a[name] >= 0).all(), f"{name} must not be negative.")

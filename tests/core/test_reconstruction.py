@@ -59,6 +59,17 @@ def test_a_result_comes_back_exactly(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["r.lexis.npz"]
 
 
+def test_the_networks_own_field_goes_along_where_there_is_one(tmp_path):
+    result = a_result()
+    result = replace(result, predicted_body=result.field.body[::-1].copy(), predicted_object=result.field.object * 0.5)
+    result.save(tmp_path / "r.lexis.npz")
+    assert same(load(tmp_path / "r.lexis.npz"), result)
+    for wrong in (result.predicted_body[1:], result.predicted_body * 0):
+        replace(result, predicted_body=wrong).save(tmp_path / "r.lexis.npz")
+        with pytest.raises(InputError, match="predicted_body"):
+            load(tmp_path / "r.lexis.npz")
+
+
 def test_the_observation_comes_back_with_the_photo(tmp_path):
     seen = a_result().observation()
     assert seen.image.shape == (48, 64, 3) and seen.object_mask is not None
