@@ -207,7 +207,7 @@ class LexisFlow(nn.Module):
     def step(self, x: Coordinates, body_time: Tensor, object_time: Tensor, context: Context) -> Output:
         """The clean state that noisy coordinates x of D draws a picture, (B D, ...), stand for; times (B D,) in [0, 1],
         0 noise and 1 data. The D draws of a picture lie one after another."""
-        draws = len(x.body) // len(context.pose)
+        draws = x.body.shape[0] // context.pose.shape[0]  # len() would fix the batch in an exported graph
         pose = context.pose.repeat_interleave(draws, 0)
         turn, place, betas = x.body.split([6, 3, BODY - 9], -1)
         object_turn, offset = x.object.split([6, OBJECT - 6], -1)

@@ -35,6 +35,23 @@ class States(NamedTuple):
     object_position: Tensor
 
 
+class Free(NamedTuple):
+    """What may move: 1 free, 0 held where the reference has it.
+
+    joints : (B, 21); body : (B,) the pelvis's place and turn; betas : (B,)
+    object : (B,) its place and turn in space, held also where the body moves
+    """
+
+    joints: Tensor
+    body: Tensor
+    betas: Tensor
+    object: Tensor
+
+    @classmethod
+    def all(cls, count: int) -> Free:
+        return cls(torch.ones(count, 21), *(torch.ones(count) for _ in range(3)))
+
+
 class Reference(NamedTuple):
     """states; started (B,) bool; tokens (B, 16, 128) of the start, zero without one."""
 

@@ -14,21 +14,17 @@ _SWAPPED = tuple(JOINTS.index(name.replace("left", "?").replace("right", "left")
                  for name in JOINTS[1:POSED])
 
 
-def _generations() -> tuple[tuple[tuple[list[int], list[int]], ...], list[int]]:
-    """For each generation: places of the parents in the one before, and joints counted from 1 on; and where in the
-    order of the generations each joint is."""
-    steps, before = [], [0]
-    order = [0]
-    while before:
-        now = [j for j in range(1, POSED) if PARENTS[j] in before]
-        if now:
-            steps.append(([before.index(PARENTS[j]) for j in now], [j - 1 for j in now]))
-        order += now
-        before = now
-    return tuple(steps), [order.index(j) for j in range(POSED)]
+def _ancestors() -> tuple[list[int], ...]:
+    """Of each of the 22 joints its parent, its ancestor 2 above, 4 above, ...; the pelvis where there is none."""
+    above = [max(parent, 0) for parent in PARENTS[:POSED]]
+    found = []
+    while any(above):
+        found.append(above)
+        above = [above[a] for a in above]
+    return tuple(found)
 
 
-_GENERATIONS, _IN_ORDER = _generations()
+_ANCESTORS = _ancestors()
 
 
 def sixd_from_rotation(rotation: Tensor) -> Tensor:
@@ -67,20 +63,22 @@ def joint_positions(rotation: Tensor, rest: Tensor) -> Tensor:
 
 
 def turns_and_places(rotation: Tensor, rest: Tensor) -> tuple[Tensor, Tensor]:
-    """Rotations (B, 22, 3, 3) and places (B, 22, 3) in the pelvis's frame, the tree walked one generation at a time.
+    """Rotations (B, 22, 3, 3) and places (B, 22, 3) in the pelvis's frame.
 
     rotation : (B, 21, 3, 3) local rotations of joints 1..21; rest : (22, 3) or (B, 22, 3) rest joints, the pelvis at 0
+
+    Each joint's motion in its parent's frame is multiplied by its parent's, the product by that of the joint 2 above,
+    then 4 above: the longest chain of 7 takes three products, not 7.
     """
     count = rotation.shape[0]  # len() would fix the batch in an exported graph
     rest = rest.expand(count, POSED, 3)
     bone = (rest[:, 1:] - rest[:, list(PARENTS[1:POSED])])[..., None]
-    turns = [torch.eye(3, dtype=rotation.dtype, device=rotation.device).expand(count, 1, 3, 3)]
-    places = [rest[:, :1, :, None]]
-    for above, joints in _GENERATIONS:
-        over = turns[-1][:, above]
-        places.append(places[-1][:, above] + over @ bone[:, joints])
-        turns.append(over @ rotation[:, joints])
-    return torch.cat(turns, 1)[:, _IN_ORDER], torch.cat(places, 1)[:, _IN_ORDER, :, 0]
+    still = torch.eye(4, dtype=rotation.dtype, device=rotation.device)
+    motion = torch.cat([torch.cat([rotation, bone], -1), still[3:].expand(count, POSED - 1, 1, 4)], -2)
+    motion = torch.cat([still.expand(count, 1, 4, 4), motion], 1)
+    for above in _ANCESTORS:
+        motion = motion[:, above] @ motion
+    return motion[..., :3, :3], motion[..., :3, 3] + rest[:, :1]
 
 
 def mirrored(rotation: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from lexis_core.body import BodyModel, rest_joints
 from lexis_core.body.model import joint_rotations
 from lexis_core.geometry import axis_angle_from_rotation
 from lexis_core.initialise.crop import reduced
-from lexis_core.learn.flow_state import States, pelvis_of, place_of
+from lexis_core.learn.flow_state import Free, States, pelvis_of, place_of
 from lexis_core.learn.observed import SIDE, Observed, observed
 from lexis_core.learn.sampler import GUIDE_POINTS, Flow, Sampled, sample
 from lexis_core.mesh import sample_surface
@@ -121,15 +121,17 @@ def _through(point: Array, focal: float, other: float) -> Array:
 
 
 def refined(flow: Flow, model: BodyModel, object: ObjectModel, seen: Observation, start: State, *, star: bool = True,
-            hypotheses: int = 1, seed: int = 0, **options) -> tuple[State, Sampled]:
+            hypotheses: int = 1, seed: int = 0, own_betas: bool = True, **options) -> tuple[State, Sampled]:
     """What LEXIS-Flow makes of a photo: from the start (star), or from noise.
 
-    options : of sampler.sample
+    own_betas : False keeps the start's, for a body whose betas are not the default body's
+    options   : of sampler.sample
     """
     seen = reduced(seen, round(max(seen.person_mask.shape) * 4 * SIDE / crop_of(seen).side))  # what warping takes
     crop = crop_of(seen)
     scaled = replace(object, mesh=replace(object.mesh, vertices=object.mesh.vertices * start.object.scale))
     told = cropped(flow, seen, crop, scaled, seed)
     begin = start_of(model, start, crop)
-    found = sample(flow, told, begin if star else None, hypotheses=hypotheses, seed=seed, **options)
+    free = Free.all(1)._replace(betas=torch.full((1,), float(own_betas)))
+    found = sample(flow, told, begin if star else None, hypotheses=hypotheses, seed=seed, free=free, **options)
     return state_of(model, found.states, start, crop), found

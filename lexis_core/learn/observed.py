@@ -8,16 +8,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
-Array = np.ndarray
+from lexis_core.runtime.seen import SIDE, measured
 
-SIDE = 112                # pixels of a mask
-PIXELS = 96               # mask pixels of each kind that the guidance looks at
-FARTHEST = 0.25           # crop sides
+Array = np.ndarray
 
 
 class Observed(NamedTuple):
@@ -25,7 +22,7 @@ class Observed(NamedTuple):
 
     image           : (B, 16, C) tokens of the image encoder
     maps            : (B, 4, 112, 112) person mask, object mask, distance to the object's mask, and to either mask; the
-                      distances outside, in crop sides, at most FARTHEST
+                      distances outside, in crop sides, at most a quarter
     box             : (B, 3) the middle and side of a square around the object's mask, crop units
     pixels          : (B, 96, 2) pixels of the object's mask, crop units
     landmarks       : (B, 33, 2) crop units; landmarks_world : (B, 33, 3) metres from the hips' middle, camera axes
@@ -64,10 +61,7 @@ class Observed(NamedTuple):
         Bilinear, written out: its gradient by the place then exports.
         """
         maps = self.maps[:, channels].flatten(2)
-        at = ((at + 0.5) * SIDE - 0.5).clamp(0, SIDE - 1.001)
-        low = at.detach().floor()
-        x, y = (at - low).unbind(-1)
-        corner = (low[..., 1] * SIDE + low[..., 0]).long()
+        x, y, corner = _cell(at)
 
         def value(step: int) -> Tensor:
             return maps.gather(2, (corner + step)[:, None].expand(-1, maps.shape[1], -1)).transpose(1, 2)
@@ -76,32 +70,33 @@ class Observed(NamedTuple):
         return ((1 - y) * ((1 - x) * value(0) + x * value(1))
                 + y * ((1 - x) * value(SIDE) + x * value(SIDE + 1)))
 
+    def slope(self, at: Tensor, channel: int) -> tuple[Tensor, Tensor]:
+        """One of the maps' channels at crop units (B, P, 2) -> (B, P), and its gradient by the place (B, P, 2)."""
+        x, y, corner = _cell(at)
+        steps = torch.tensor([0, 1, SIDE, SIDE + 1], device=at.device)
+        around = (corner[..., None] + steps).flatten(1)
+        a, b, c, d = self.maps[:, channel].flatten(1).gather(1, around).unflatten(1, (-1, 4)).unbind(-1)
+        across, below = b - a, d - c
+        inside = (SIDE * (at.abs() < 0.5 - 0.5 / SIDE)).float()
+        slope = torch.stack([across + y * (below - across), c - a + x * (below - across)], -1) * inside
+        return a + x * across + y * (c - a + x * (below - across)), slope
+
+
+def _cell(at: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Crop units (B, P, 2) -> how far right and down in a cell of four pixels, and which pixel is its first."""
+    at = ((at + 0.5) * SIDE - 0.5).clamp(0, SIDE - 1.001)
+    low = at.detach().floor()
+    x, y = (at - low).unbind(-1)
+    return x, y, (low[..., 1] * SIDE + low[..., 0]).long()
+
 
 def observed(image: Tensor, masks: Array, landmarks: Array, landmarks_world: Array, confidence: Array, camera: Array,
              object_points: Tensor) -> Observed:
     """Put together what is seen; masks (B, 112, 112) uint8: 1 person, 2 object. Which pixels of a mask are looked at
     depends on the mask alone."""
-    person, thing = masks == 1, masks == 2
-    maps = np.zeros((len(masks), 4, SIDE, SIDE), np.float32)
-    box = np.tile(np.float32([0, 0, 1]), (len(masks), 1))
-    pixels = np.zeros((len(masks), PIXELS, 2), np.float32)
-    for k in range(len(masks)):
-        maps[k, 0], maps[k, 1] = person[k], thing[k]
-        maps[k, 2], maps[k, 3] = _distance(thing[k]), _distance(masks[k] > 0)
-        rows, columns = np.nonzero(thing[k])
-        if len(rows):
-            at = (np.stack([columns, rows], 1) + 0.5) / SIDE - 0.5
-            low, high = at.min(0), at.max(0)
-            box[k] = *((low + high) / 2), 1.5 * float((high - low).max()) + 0.04
-            pixels[k] = at[np.linspace(0, len(at) - 1, PIXELS).astype(int)]
-    found = torch.from_numpy(thing.any((1, 2)))
-    seen = torch.stack([torch.ones(len(masks)), torch.ones(len(masks)), torch.ones(len(masks)), found.float()], 1)
+    maps, box, pixels, found = measured(masks)
+    there = torch.ones(len(masks), 4)
+    there[:, 3] = torch.from_numpy(found)
     flat = (torch.from_numpy(np.ascontiguousarray(a, np.float32)) for a in
             (maps, box, pixels, landmarks, landmarks_world, confidence, camera))
-    return Observed(image, *flat, object_points, seen)
-
-
-def _distance(mask: Array) -> Array:
-    if not mask.any():
-        return np.full(mask.shape, FARTHEST, np.float32)
-    return np.minimum(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5) / SIDE, FARTHEST)
+    return Observed(image, *flat, object_points, there)

@@ -24,36 +24,40 @@ class Near(NamedTuple):
 def near(body: Posed, object: Tensor) -> Near:
     """Points of a posed body and of an object (B, Q, 3). The nearest pairs are chosen without gradient, then measured
     with it: the gradient of a minimum is that of the pair that attains it."""
-    with torch.no_grad():
-        middle = object.mean(1, keepdim=True)  # metres from the lens would cost the squares their last digits
-        gap = _gaps(body.points - middle, object - middle)
-        of_body, of_object = gap.argmin(2), gap.argmin(1)
-    to_object = body.points - _pick(object, of_body)
-    skin, normal = _pick(body.points, of_object), _pick(body.normals, of_object)
+    of_body, of_object = nearest(body.points, object)
+    to_object = body.points - pick(object, of_body)
+    skin, normal = pick(body.points, of_object), pick(body.normals, of_object)
     to_skin = object - skin
     depth = -(to_skin * normal).sum(-1)
     near_enough = (to_skin.square().sum(-1) < REACH**2 / 9) & (depth > 0)
-    return Near(_length(to_object).clamp(max=REACH), _length(to_skin).clamp(max=REACH),
+    return Near(length(to_object).clamp(max=REACH), length(to_skin).clamp(max=REACH),
                 torch.where(near_enough, depth, torch.zeros_like(depth)))
 
 
-def _gaps(a: Tensor, b: Tensor) -> Tensor:
-    """(B, P, 3), (B, Q, 3) -> squared distances (B, P, Q)."""
+@torch.no_grad()
+def nearest(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Points (B, P, 3) and (B, Q, 3) -> which of the others is nearest to each, (B, P) and (B, Q) int64."""
+    middle = b.mean(1, keepdim=True)  # metres from the lens would cost the squares their last digits
+    gap = gaps(a - middle, b - middle)
+    return gap.argmin(2), gap.argmin(1)
+
+
+def gaps(a: Tensor, b: Tensor) -> Tensor:
+    """(B, P, D), (B, Q, D) -> squared distances (B, P, Q)."""
     return a.square().sum(-1)[:, :, None] + b.square().sum(-1)[:, None] - 2 * a @ b.transpose(1, 2)
 
 
-def _pick(points: Tensor, rows: Tensor) -> Tensor:
-    return points.gather(1, rows[..., None].expand(-1, -1, 3))
+def pick(points: Tensor, rows: Tensor) -> Tensor:
+    """(B, P, D) and rows (B, Q) -> (B, Q, D)."""
+    return points.gather(1, rows[..., None].expand(-1, -1, points.shape[2]))
 
 
-def _length(x: Tensor) -> Tensor:
-    """Smooth at zero, 1e-4 m there."""
+def length(x: Tensor) -> Tensor:
+    """(..., D) -> (...); smooth at zero, 1e-4 m there."""
     return (x.square().sum(-1) + 1e-8).sqrt()
 
 
 def chamfer(a: Tensor, b: Tensor) -> Tensor:
     """(B, P, 3), (B, Q, 3) -> (B,) mean distance to the nearest, both ways, metres."""
-    with torch.no_grad():
-        gap = _gaps(a, b)
-        of_a, of_b = gap.argmin(2), gap.argmin(1)
-    return (_length(a - _pick(b, of_a)).mean(1) + _length(b - _pick(a, of_b)).mean(1)) / 2
+    of_a, of_b = nearest(a, b)
+    return (length(a - pick(b, of_a)).mean(1) + length(b - pick(a, of_b)).mean(1)) / 2

@@ -15,13 +15,13 @@ from torch import Tensor
 from lexis_core.body import BodyModel, default_body
 from lexis_core.errors import InputError
 from lexis_core.learn import checkpoint
-from lexis_core.learn.flow_decode import decoded, repeated, tokens_of
-from lexis_core.learn.flow_net import KIND, UNKNOWN, FlowParams, LexisFlow
-from lexis_core.learn.flow_reference import reference_of
-from lexis_core.learn.flow_state import BODY, OBJECT, Coordinates, Reference, States, coordinates, states_at
+from lexis_core.learn.flow_decode import repeated, tokens_of
+from lexis_core.learn.flow_net import KIND, UNKNOWN, Context, FlowParams, LexisFlow
+from lexis_core.learn.flow_reference import reference_without_start
+from lexis_core.learn.flow_state import BODY, OBJECT, Coordinates, Free, Reference, States
+from lexis_core.learn.flow_step import Share, begun, prepared, step
 from lexis_core.learn.guidance import Goal, Scene, Weights, contact_goal, guided, interfield_goal, terms
 from lexis_core.learn.image_encoder import load_encoder
-from lexis_core.learn.kinematics import rotation_from_sixd, sixd_from_rotation
 from lexis_core.learn.net import LexisNet, load_net
 from lexis_core.learn.net_data import points_of
 from lexis_core.learn.observed import Observed
@@ -107,75 +107,66 @@ def ready(net: LexisNet, flow: LexisFlow, encoder: torch.nn.Module, model: BodyM
 @torch.no_grad()
 def regress(flow: Flow, seen: Observed, start: States | None = None, scale: float = UNKNOWN) -> States:
     """One step from nothing at time zero: the mean of what the flow would give."""
-    reference, f_o = _reference(flow, seen, start, torch.zeros(len(seen.camera)))
-    none = Coordinates(*(torch.zeros_like(v) for v in _noise(flow, len(seen.camera), None)))
     times = torch.zeros(len(seen.camera))
-    context = flow.flow.picture(seen, f_o, reference, torch.full_like(times, scale))
-    return decoded(flow.flow.step(none, times, times, context), reference, seen.focal)
+    _, reference, context = _prepared(flow, seen, start, times, scale)
+    none = begun(Coordinates(*(torch.zeros_like(v) for v in _noise(flow, len(times), None))), reference)
+    return step(flow.flow, none, Share(times, times, times, times), context, reference, seen.focal,
+                Free.all(len(times))).states
 
 
 @torch.no_grad()
 def sample(flow: Flow, seen: Observed, start: States | None = None, *, steps: int = STEPS, guidance: str = "interfield",
            weights: Weights | None = None, true_field: tuple[Tensor, Tensor] | None = None, hypotheses: int = 1,
-           seed: int = 0, scale: float = UNKNOWN, own_betas: bool = True,
+           seed: int = 0, noise: Coordinates | None = None, scale: float = UNKNOWN, free: Free | None = None,
            progress: Callable[[float], None] | None = None) -> Sampled:
     """Bodies and objects as B pictures show them.
 
     start      : other tools' estimate; the star mode then enters at 15/25
     guidance   : "interfield", "contact" (the same as binary contact), "true" (by true_field), or "none"
     true_field : fields at the 256 guidance points of the body and the object's first 256 points
-    scale      : how large the start's errors are, 1 our own estimate's, where that is known
-    own_betas  : False keeps the start's, for a body whose betas are not the default body's
     hypotheses : the first without noise, the others from noise of this seed, the best by energy first
+    noise      : (B H, ...) in place of the seed's
+    scale      : how large the start's errors are, 1 our own estimate's, where that is known
+    free       : what may move, of each picture; the rest stays as the start has it
     """
     if guidance not in FIELDS:
         raise InputError(f"There is no guidance {guidance!r}.", f"It is one of {', '.join(FIELDS)}.", "Choose one.")
-    count, weights = len(seen.camera), weights or Weights()
-    many = repeated(seen, hypotheses)
-    generator = torch.Generator().manual_seed(seed)
+    count, weight = len(seen.camera), (weights or Weights()).tensor()
+    many, free = repeated(seen, hypotheses), repeated(free or Free.all(count), hypotheses)
     each = torch.arange(hypotheses).repeat(count)
-    yaw = 2 * np.pi * each / hypotheses
-    reference, f_o = _reference(flow, many, None if start is None else repeated(start, hypotheses), yaw)
-    context = flow.flow.picture(many, f_o, reference, torch.full((len(each),), scale))
+    f_o, reference, context = _prepared(flow, many, None if start is None else repeated(start, hypotheses),
+                                        2 * np.pi * each / hypotheses, scale)
     first = STAR if start is not None else 0.0
-    noise = _noise(flow, len(each), generator)
+    noise = noise or _noise(flow, len(each), torch.Generator().manual_seed(seed))
     x = Coordinates(*((1 - first) * v * (each > 0).float().reshape(-1, *[1] * (v.ndim - 1)) for v in noise))
     scene = Scene(many, flow.surface, flow.landmark, many.object_points[:, :GUIDE_POINTS])
-    taken = round(steps * (1 - first))
-    held: tuple[Coordinates, Tensor] | None = None
-    states = reference.states
+    now, taken = begun(x, reference), round(steps * (1 - first))
     for k in range(taken):
-        time = first + (1 - first) * k / taken
-        times = torch.full((len(each),), time)
-        out = flow.flow.step(x, times, times, context)
-        if not own_betas:
-            place, betas = out.clean.body.split([9, BODY - 9], -1)
-            out = out._replace(clean=out.clean._replace(body=torch.cat([place, torch.zeros_like(betas)], -1)))
-        clean = out.clean
-        states = decoded(out, reference, many.focal)
-        if guidance != "none" and k >= taken - GUIDED_STEPS:
-            states = _kept(states, clean, held, reference, many.focal)
-            rate = RATE * (1 - 0.8 * (k - taken + GUIDED_STEPS) / GUIDED_STEPS)
-            states = guided(states, scene, _goal(flow, guidance, clean, reference, f_o, scene, true_field), weights,
-                            INNER, rate)
-            clean = coordinates(states, tokens_of(clean.tokens, reference), reference, many.focal)
-            held = clean, sixd_from_rotation(states.theta)
-        share = torch.full_like(times, 1 / (taken - k))
-        x = x.toward(clean, share, share)
+        late = k - taken + GUIDED_STEPS  # which of the guided steps this is, from 0
+        shares = (1 / (taken - k + 1) if k else 0, KEEP if late > 0 and k and guidance != "none" else 0)
+        times = torch.full((len(each),), first + (1 - first) * k / taken)
+        share = Share(*(torch.full_like(times, value) for value in shares), times, times)
+        now = step(flow.flow, now, share, context, reference, many.focal, free)
+        if guidance != "none" and late >= 0:
+            goal = _goal(flow, guidance, now.tokens, reference, f_o, scene, true_field)
+            rate = RATE * (1 - 0.8 * late / GUIDED_STEPS)
+            now = now._replace(states=guided(now.states, scene, goal, weight, INNER, rate, free))
         if progress is not None:
             progress((k + 1) / taken)
-    body, object = _fields(flow, out.clean, reference, f_o, scene)
-    energy = terms(states, scene, interfield_goal(body, object), weights).sum(1).reshape(count, hypotheses)
+    body, object = _fields(flow, now.tokens, reference, f_o, scene)
+    energy = terms(now.states, scene, interfield_goal(body, object), weight).sum(1).reshape(count, hypotheses)
     order = energy.argsort(1) + hypotheses * torch.arange(count)[:, None]
     best = order[:, 0]
-    return Sampled(States(*(v[best] for v in states)), States(*(v[order.flatten()] for v in states)),
+    return Sampled(States(*(v[best] for v in now.states)), States(*(v[order.flatten()] for v in now.states)),
                    energy.sort(1).values, body[best], object[best])
 
 
-def _reference(flow: Flow, seen: Observed, start: States | None, yaw: Tensor) -> tuple[Reference, Tensor]:
-    f_o = flow.net.embed(seen.object_points[:, :GUIDE_POINTS])
-    has = torch.full((len(yaw),), start is not None)
-    return reference_of(flow.net, seen, f_o, start, has, yaw, flow.flow.p), f_o
+def _prepared(flow: Flow, seen: Observed, start: States | None, yaw: Tensor, scale: float,
+              ) -> tuple[Tensor, Reference, Context]:
+    p = flow.flow.p
+    known = start or reference_without_start(seen, yaw, (p.tokens, p.code_width)).states
+    started = torch.full((len(yaw),), float(start is not None))
+    return prepared(flow.net, flow.flow, seen, known, started, torch.full_like(started, scale), GUIDE_POINTS)
 
 
 def _noise(flow: Flow, count: int, generator: torch.Generator | None) -> Coordinates:
@@ -184,24 +175,14 @@ def _noise(flow: Flow, count: int, generator: torch.Generator | None) -> Coordin
     return Coordinates(*(torch.randn(shape, generator=generator) for shape in shapes))
 
 
-def _fields(flow: Flow, clean: Coordinates, reference: Reference, f_o: Tensor, scene: Scene) -> tuple[Tensor, Tensor]:
+def _fields(flow: Flow, tokens: Tensor, reference: Reference, f_o: Tensor, scene: Scene) -> tuple[Tensor, Tensor]:
     rest = flow.body_rest.expand(len(f_o), -1, -1)
-    return flow.net.decode(tokens_of(clean.tokens, reference), f_o, rest, scene.points)[:2]
+    return flow.net.decode(tokens_of(tokens, reference), f_o, rest, scene.points)[:2]
 
 
-def _goal(flow: Flow, guidance: str, clean: Coordinates, reference: Reference, f_o: Tensor, scene: Scene,
+def _goal(flow: Flow, guidance: str, tokens: Tensor, reference: Reference, f_o: Tensor, scene: Scene,
           true_field: tuple[Tensor, Tensor] | None) -> Goal:
     if guidance == "true":
         return interfield_goal(*(repeated(f, len(f_o) // len(f)) for f in true_field))
-    body, object = _fields(flow, clean, reference, f_o, scene)
+    body, object = _fields(flow, tokens, reference, f_o, scene)
     return contact_goal(body, object) if guidance == "contact" else interfield_goal(body, object)
-
-
-def _kept(states: States, clean: Coordinates, held: tuple[Coordinates, Tensor] | None, reference: Reference,
-          focal: Tensor) -> States:
-    """Where guidance begins: mostly where it left off, the rest what the network says now."""
-    if held is None:
-        return states
-    share = torch.full_like(focal, KEEP)
-    theta = rotation_from_sixd(torch.lerp(sixd_from_rotation(states.theta), held[1], KEEP))
-    return states_at(clean.toward(held[0], share, share), theta, reference, focal)

@@ -12,7 +12,6 @@ import torch
 from numpy.testing import assert_allclose
 from rendered_interactions import made_up_interactions
 from scipy.ndimage import map_coordinates
-from torch.fx.experimental.proxy_tensor import make_fx
 
 from lexis_core.body import default_body, pose
 from lexis_core.errors import InputError
@@ -21,7 +20,7 @@ from lexis_core.learn import checkpoint, guidance
 from lexis_core.learn.flow_batch import FlowData, reflected, true_states
 from lexis_core.learn.flow_net import FlowParams, LexisFlow, Stream
 from lexis_core.learn.flow_reference import codes, reference_without_start
-from lexis_core.learn.flow_state import Coordinates, States, coordinates, placement, states_at
+from lexis_core.learn.flow_state import Coordinates, Free, States, coordinates, placement, states_at
 from lexis_core.learn.image_encoder import ImageEncoder, ImageParams
 from lexis_core.learn.kinematics import sixd_from_rotation
 from lexis_core.learn.layers import Block
@@ -219,27 +218,54 @@ def true_goal(flow: Flow, truth: States, seen: Observed) -> tuple[torch.Tensor, 
 def test_guidance_brings_surfaces_as_near_as_they_were(flow, data):
     seen, _ = data.observed(np.arange(COUNT))
     truth = States(*(v[:COUNT] for v in data.truth))
-    goal, weights = guidance.interfield_goal(*true_goal(flow, truth, seen)), guidance.Weights()
+    goal, weights = guidance.interfield_goal(*true_goal(flow, truth, seen)), guidance.Weights().tensor()
     moved = truth._replace(object_position=truth.object_position + torch.tensor([0.03, 0.0, 0.12]))
     found = guidance.guided(moved, scene_of(flow, seen), goal, weights, 25, 0.5)
     before, after = (guidance.terms(s, scene_of(flow, seen), goal, weights)[:, 0] for s in (moved, found))
     assert (after < before + 1e-3).all() and after.median() < 0.6 * before.median()
 
 
-def test_the_gradient_traces_into_one_graph(flow, data):
-    """So that it can be exported: a graph of plain operations gives the same numbers."""
-    seen, _ = data.observed(np.arange(2))
-    truth = States(*(v[:2] for v in data.truth))
-    fields = true_goal(flow, truth, seen)
-    off = truth.object_position + 0.1
+@pytest.mark.parametrize("term", ["field", "mask", "landmarks", "inside", "all"])
+def test_the_gradient_in_closed_form_is_autograds(flow, data, term):
+    """Of every term, every number that moves, and with some of them held."""
+    seen, _ = data.observed(np.arange(COUNT))
+    seen = seen._replace(confidence=torch.rand(COUNT, 33), seen=torch.ones(COUNT, 4))
+    truth = States(*(v[:COUNT] for v in data.truth))
+    into = 0.5 * (truth.object_position - truth.pelvis)  # half of the way into the body
+    states = truth._replace(object_position=truth.pelvis + into, betas=torch.randn(COUNT, 10))
+    goal = guidance.interfield_goal(torch.rand(COUNT, 256), torch.rand(COUNT, 256))
+    weights = guidance.Weights().tensor()
+    if term != "all":
+        weights = weights * (torch.tensor([name == term for name in ("field", "mask", "landmarks", "inside")]))
+    free = Free(torch.rand(COUNT, 21).round(), *(torch.tensor([1.0, 0] * (COUNT // 2))[torch.randperm(COUNT)]
+                                                 for _ in range(3)))
+    scene, focal = scene_of(flow, seen), seen.focal
+    change = torch.zeros(COUNT, guidance.SIZE, requires_grad=True)
+    energy = guidance.terms(guidance.moved(states, change, focal, free), scene, goal, weights)
+    (truth,) = torch.autograd.grad(energy.sum(), change)
+    pulled = guidance.pulled(states, scene, goal, weights)
+    found = guidance.slope(pulled, states, focal, free)
+    assert truth.abs().max() > 0.1
+    assert_allclose(found, truth, atol=1e-4 * float(truth.abs().max()))
+    assert_allclose(pulled.energy, energy.detach(), rtol=1e-4, atol=1e-5)
 
-    def once(position: torch.Tensor) -> torch.Tensor:
-        goal = guidance.interfield_goal(*fields)
-        states = truth._replace(object_position=position)
-        return guidance.guided(states, scene_of(flow, seen), goal, guidance.Weights(), 1, 0.5).object_position
 
-    graph = make_fx(once)(off)
-    assert_allclose(graph(off + 0.02), once(off + 0.02), atol=1e-5)
+def test_what_is_held_stays_while_the_rest_moves(flow, data):
+    """Guidance and the network's steps alike: an object that is held stays in space, joints that are held stay bent."""
+    batch = data.batch(np.arange(4), flow.net, flow.flow.p, started=1.0)
+    start, all_free = batch.reference.states, Free.all(4)
+    elbows = torch.ones(4, 21)
+    elbows[:, [17, 18]] = 0
+    for name, free in {
+        "object": all_free._replace(object=torch.zeros(4)), "body": all_free._replace(body=torch.zeros(4)),
+        "betas": all_free._replace(betas=torch.zeros(4)), "joints": all_free._replace(joints=elbows),
+    }.items():
+        found = sample(flow, batch.seen, start, steps=5, free=free).states
+        gaps = {part: float((a - b).abs().max()) for part, a, b in zip(States._fields, found, start, strict=True)}
+        still = {"object": ("object_rotation", "object_position"), "body": ("body_rotation", "pelvis"),
+                 "betas": ("betas",), "joints": ()}[name]
+        assert all((gap < 2e-5) == (part in still) for part, gap in gaps.items()), name
+        assert name != "joints" or (found.theta - start.theta)[:, [17, 18]].abs().max() < 2e-5
 
 
 def test_sampling_is_the_same_for_a_seed_and_ordered_by_energy(flow, data):
