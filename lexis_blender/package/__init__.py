@@ -1,0 +1,1 @@
+"""Builds the extension zips: python -m lexis_blender.package --platform linux-x64 --out dist"""
