@@ -1,140 +1,280 @@
-"""An ONNX Runtime session that says on which device it runs, and never falls back without a word."""
+"""ONNX Runtime sessions that say on which device they run, never fall back without a word, and can be stopped."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
-from lexis_core.errors import BundleError, InputError, OutOfMemory, RuntimeUnavailable
+from lexis_core.errors import BundleError, Cancelled, InputError, OutOfMemory, RuntimeUnavailable
 from lexis_core.runtime.bundle import Bundle, default_bundle
+from lexis_core.runtime.devices import DEVICES, INSTALL, PROVIDERS, devices, import_onnxruntime, why_not
 
 Array = np.ndarray
 
-PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "coreml": "CoreMLExecutionProvider"}
-INSTALL = {
-    "cpu": "Install it: python -m pip install onnxruntime.",
-    "cuda": "Install onnxruntime-gpu in place of onnxruntime, with a driver it supports, or choose the device auto.",
-    "coreml": "CoreML is part of onnxruntime on macOS 14 and later; elsewhere choose the device auto.",
-}
+__all__ = ["Session", "Sessions", "devices", "import_onnxruntime", "why_not"]
+
 MAX_THREADS = 8  # small networks gain nothing beyond
+POLL = 0.03      # seconds between two looks at whether a job was cancelled
+SILENT = 4       # onnxruntime's log: only what ends the process; we raise what it would have logged
+FULL = ("failed to allocate memory", "out of memory", "alloc_failed", "bad_alloc", "bad allocation")
+ELEMENTS = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64,
+            "tensor(int64)": np.int64, "tensor(int32)": np.int32, "tensor(uint8)": np.uint8, "tensor(bool)": np.bool_}
 
 
 class Session:
     """One opened model.
 
-    path   : ONNX file, out of a verified bundle
-    device : "auto" (CUDA where it works, else the CPU), "cpu", "cuda" or "coreml"
+    path    : ONNX file, out of a verified bundle
+    device  : "auto" (CUDA where it works, else the CPU), "cpu", "cuda" or "coreml"
+    threads : of the CPU; None is as many as this process has cores, at most MAX_THREADS
+    memory  : bytes of the CUDA device the session may take; None is all there is
 
-    `device` afterwards is the device that runs. RuntimeUnavailable when the device asked for is not to be had,
-    BundleError when the file is no model ONNX Runtime can open.
+    `device` afterwards is the device that runs, `why_not` a sentence on why it is not a better one, or "".
+    RuntimeUnavailable when the device asked for is not to be had, BundleError when the file is no model ONNX Runtime
+    can open, InputError when there is no such device.
     """
 
-    def __init__(self, path: Path | str, device: str = "auto"):
-        if device != "auto" and device not in PROVIDERS:
-            raise InputError(f"There is no device called {device!r}.", "LEXIS runs on auto, cpu, cuda or coreml.",
-                             "Choose one of these.")
+    def __init__(self, path: Path | str, device: str = "auto", *, threads: int | None = None,
+                 memory: int | None = None):
+        if device != "auto":
+            self.why_not = ""
+            if reason := why_not(device):
+                raise _no_device(device, reason)
+        elif reason := why_not("cuda"):
+            self.why_not = f"CUDA did not run: {reason[0].lower()}{reason[1:]}"
+        else:
+            self.why_not = ""
         runtime = import_onnxruntime()
-        available = runtime.get_available_providers()
-        wanted = [device] if device != "auto" else [d for d in ("cuda", "cpu") if PROVIDERS[d] in available]
-        if PROVIDERS[wanted[0]] not in available:
-            raise _no_device(device, f"The installed onnxruntime {runtime.__version__} offers {', '.join(available)}.")
-        self._session = _open(runtime, Path(path), [PROVIDERS[d] for d in wanted])
-        running = self._session.get_providers()[0]
-        if device != "auto" and running != PROVIDERS[device]:
-            raise _no_device(device, f"onnxruntime {runtime.__version__} has it but could not start it here.")
-        self.device = {provider: name for name, provider in PROVIDERS.items()}[running]
-        self._out_of_memory = runtime.capi.onnxruntime_pybind11_state.RuntimeException
+        first = "cpu" if self.why_not else "cuda" if device == "auto" else device
+        try:
+            self._session = _open(runtime, Path(path), first, threads, memory)
+        except RuntimeUnavailable as error:
+            if device != "auto" or first == "cpu":
+                raise
+            self.why_not, first = f"CUDA did not run: {error.why[0].lower()}{error.why[1:]}", "cpu"
+            self._session = _open(runtime, Path(path), first, threads, memory)
+        self.device = first
+        self._runtime = runtime
         self._inputs = {i.name: i for i in self._session.get_inputs()}
         self.outputs = tuple(o.name for o in self._session.get_outputs())
 
-    def run(self, inputs: Mapping[str, Array], outputs: tuple[str, ...] | None = None) -> dict[str, Array]:
-        """Named arrays in, named arrays out. InputError when a name, a type or a shape is not the model's."""
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of what the model takes."""
+        return tuple(self._inputs)
+
+    def run(self, inputs: Mapping[str, Array], outputs: Sequence[str] | None = None,
+            cancelled: Callable[[], bool] | None = None) -> dict[str, Array]:
+        """Named arrays in, named arrays out.
+
+        cancelled : asked before and, from a thread of its own, during the run, which ends soon after it says yes
+
+        InputError when a name, a type or a shape is not the model's, OutOfMemory, Cancelled, or RuntimeUnavailable
+        when the device failed.
+        """
+        self._check(inputs)
+        names = list(outputs or self.outputs)
+        values = self._attempt(lambda options: self._session.run(names, dict(inputs), options), cancelled)
+        return dict(zip(names, values, strict=True))
+
+    def run_kept(self, inputs: Mapping[str, Any], outputs: Sequence[str] | None = None,
+                 cancelled: Callable[[], bool] | None = None) -> dict[str, Any]:
+        """As run, but what comes out stays on the device, as OrtValues that go in again as they are.
+
+        inputs : arrays, or OrtValues of an earlier run; value.numpy() copies one back
+        """
+        self._check(inputs)
+        names = list(outputs or self.outputs)
+        where = "cuda" if self.device == "cuda" else "cpu"
+
+        def attempt(options: Any) -> list:
+            binding = self._session.io_binding()
+            for name, value in inputs.items():
+                if isinstance(value, np.ndarray):
+                    binding.bind_cpu_input(name, np.asarray(value, order="C"))
+                else:
+                    binding.bind_ortvalue_input(name, value)
+            for name in names:
+                binding.bind_output(name, where)
+            self._session.run_with_iobinding(binding, options)
+            return binding.get_outputs()
+
+        return dict(zip(names, self._attempt(attempt, cancelled), strict=True))
+
+    def kept(self, array: Array):
+        """An array on the session's device, for run_kept."""
+        place = self._runtime.OrtValue.ortvalue_from_numpy
+        return self._attempt(lambda _: place(np.asarray(array, order="C"), "cuda" if self.device == "cuda" else "cpu"))
+
+    def _attempt(self, call: Callable[[Any], Any], cancelled: Callable[[], bool] | None = None):
+        if cancelled is not None and cancelled():
+            raise Cancelled
+        try:
+            with _WATCH.stopping(cancelled) as options:
+                return call(options)
+        except MemoryError as error:
+            raise _full(self.device) from error
+        except Exception as error:  # onnxruntime has a class of its own for each way to fail
+            if cancelled is not None and cancelled():
+                raise Cancelled from None
+            raise _full(self.device) if _is_full(error) else RuntimeUnavailable(
+                f"A model failed on the device {self.device}.", f"ONNX Runtime says: {_short(error)}",
+                "Choose the device cpu; if it fails there too, report it.") from error
+
+    def _check(self, inputs: Mapping[str, Any]) -> None:
         if inputs.keys() != self._inputs.keys():
             raise InputError("The model cannot run.", f"It takes {sorted(self._inputs)}, given were {sorted(inputs)}.",
                              "Use a bundle made for this version of LEXIS.")
-        for name, array in inputs.items():
-            _check_input(name, array, self._inputs[name])
-        names = list(outputs or self.outputs)
-        try:
-            return dict(zip(names, self._session.run(names, dict(inputs)), strict=True))
-        except self._out_of_memory as error:
-            if "allocat" not in str(error).lower():
-                raise
-            raise OutOfMemory("The model did not fit into memory.", f"The {self.device} device has too little left.",
-                              "Close other programs, or run it on the cpu.") from error
+        for name, value in inputs.items():
+            if isinstance(value, np.ndarray):
+                _check_input(name, value.dtype, value.shape, self._inputs[name])
+            else:
+                _check_input(name, np.dtype(ELEMENTS.get(value.data_type(), object)), value.shape(),
+                             self._inputs[name])
 
 
 class Sessions:
-    """Opened models of one device, kept from job to job. Nothing is opened before it is asked for.
+    """Opened models of one bundle on one device, kept from job to job. Each is opened when it is first asked for.
 
-    bundle : whose models; None is the default bundle
-    device : as Session
+    bundle : None is the default bundle
+    device, threads, memory : as of Session; the memory is that of each session
     """
 
-    def __init__(self, bundle: Bundle | None = None, device: str = "auto"):
-        self.bundle, self.wanted = bundle or default_bundle(), device
+    def __init__(self, bundle: Bundle | None = None, device: str = "auto", *, threads: int | None = None,
+                 memory: int | None = None):
+        if device not in DEVICES:
+            why_not(device)
+        self.bundle = bundle or default_bundle()
+        self._how = {"device": device, "threads": threads, "memory": memory}
         self._opened: dict[str, Session] = {}
 
     def __getitem__(self, model: str) -> Session:
-        """The session of a model of the bundle, by its name there."""
+        """The session of a model, by its name in the bundle; errors as of Session."""
         if model not in self._opened:
-            self._opened[model] = Session(self.bundle.path(model), self.wanted)
+            self._opened[model] = Session(self.bundle.path(model), **self._how)
         return self._opened[model]
+
+    @property
+    def opened(self) -> tuple[str, ...]:
+        """The models that are open now."""
+        return tuple(self._opened)
 
     def release(self) -> None:
         """Let go of every session and the memory it holds; the next use opens it again."""
         self._opened.clear()
 
 
-def devices() -> tuple[str, ...]:
-    """The devices the installed onnxruntime was built for, fastest first."""
-    available = import_onnxruntime().get_available_providers()
-    return tuple(name for name in ("cuda", "coreml", "cpu") if PROVIDERS[name] in available)
+class _Watch:
+    """Ends runs whose job was cancelled. One thread for all of them, and none before the first."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._runs: dict[object, Callable[[], bool]] = {}
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def stopping(self, cancelled: Callable[[], bool] | None) -> Iterator[Any]:
+        """Run options that are told to terminate soon after cancelled() is true; None where it never will be."""
+        if cancelled is None:
+            yield None
+            return
+        options = import_onnxruntime().RunOptions()
+        options.log_severity_level = SILENT
+        with self._changed:
+            self._runs[options] = cancelled
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._look, name="cancel", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+        try:
+            yield options
+        finally:
+            with self._changed:
+                self._runs.pop(options)
+
+    def _look(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._runs)
+                runs = list(self._runs.items())
+            for options, cancelled in runs:
+                if cancelled():
+                    options.terminate = True
+            time.sleep(POLL)
 
 
-def import_onnxruntime() -> ModuleType:
-    """onnxruntime, imported with its telemetry off. RuntimeUnavailable when it is not installed.
-
-    On import, onnxruntime 1.29 and later write a device id and report home unless this variable is set before.
-    """
-    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise RuntimeUnavailable("ONNX Runtime cannot be loaded.", f"Python says: {error}.", INSTALL["cpu"]) from error
-    return onnxruntime
+_WATCH = _Watch()
 
 
-def _open(runtime: ModuleType, path: Path, providers: list[str]):
+def _open(runtime: ModuleType, path: Path, device: str, threads: int | None, memory: int | None):
     options = runtime.SessionOptions()
-    options.intra_op_num_threads = min(_usable_cores(), MAX_THREADS)
-    options.log_severity_level = 3  # errors; that a device is missing we say ourselves
+    options.intra_op_num_threads = threads or min(_usable_cores(), MAX_THREADS)
+    options.log_severity_level = SILENT
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads leave the CPU to Blender
+    providers = [PROVIDERS["cpu"]] if device == "cpu" else [(PROVIDERS[device], _device_options(device, memory)),
+                                                            PROVIDERS["cpu"]]
     try:
-        return runtime.InferenceSession(os.fspath(path), options, providers=providers)
-    except Exception as error:  # onnxruntime has a class of its own for each way a file can be wrong
-        raise BundleError(f"The model {path} cannot be opened.", f"ONNX Runtime says: {error}",
+        # enable_fallback: without it an error of the device is raised, not printed and the CPU taken
+        session = runtime.InferenceSession(os.fspath(path), options, providers=providers, enable_fallback=False)
+    except MemoryError as error:
+        raise _full(device) from error
+    except Exception as error:  # onnxruntime has a class of its own for each way a file or a device can be wrong
+        if _is_full(error):
+            raise _full(device) from error
+        if device != "cpu" and "cuda" in str(error).lower():
+            raise _no_device(device, f"ONNX Runtime says: {_short(error)}") from error
+        raise BundleError(f"The model {path} cannot be opened.", f"ONNX Runtime says: {_short(error)}",
                           "Install LEXIS again, or fetch the bundle again.") from error
+    if session.get_providers()[0] != PROVIDERS[device]:
+        raise _no_device(device, f"onnxruntime {runtime.__version__} has it but could not start it here.")
+    return session
 
 
-def _check_input(name: str, array: Array, expected) -> None:
-    element = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64,
-               "tensor(int64)": np.int64, "tensor(int32)": np.int32, "tensor(bool)": np.bool_}[expected.type]
-    fits = array.ndim == len(expected.shape) and all(
-        not isinstance(n, int) or n == m for n, m in zip(expected.shape, array.shape, strict=True))
-    if array.dtype != element or not fits:
+def _device_options(device: str, memory: int | None) -> dict[str, str]:
+    if device != "cuda":
+        return {}
+    # Heuristic search and no TF32: the same numbers every time, and those of the CPU to float32's precision.
+    options = {"arena_extend_strategy": "kSameAsRequested", "cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}
+    return options | ({} if memory is None else {"gpu_mem_limit": str(memory)})
+
+
+def _check_input(name: str, dtype: np.dtype, shape: Sequence[int], expected) -> None:
+    fits = len(shape) == len(expected.shape) and all(
+        not isinstance(n, int) or n == m for n, m in zip(expected.shape, shape, strict=True))
+    wanted = np.dtype(ELEMENTS.get(expected.type, object))
+    if dtype != wanted or not fits:
         raise InputError(f"The model cannot take {name!r}.",
-                         f"It must be {np.dtype(element).name} {expected.shape}, it is {array.dtype} {array.shape}.",
+                         f"It must be {wanted.name} {expected.shape}, it is {dtype} {tuple(shape)}.",
                          "Use a bundle made for this version of LEXIS.")
 
 
 def _usable_cores() -> int:
     """Cores this process may use; a container often gets fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _is_full(error: Exception) -> bool:
+    return any(sign in str(error).lower() for sign in FULL)
+
+
+def _full(device: str) -> OutOfMemory:
+    remedy = ("Close other programs or ask for fewer hypotheses." if device == "cpu" else
+              "Run it on the device cpu, ask for fewer hypotheses, or close what else uses the graphics card.")
+    return OutOfMemory("A model did not fit into memory.", f"The device {device} has too little left.", remedy)
+
+
+def _short(error: Exception) -> str:
+    """onnxruntime's message in one line, without its own source paths."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= 300 else f"{text[:297]}..."
 
 
 def _no_device(device: str, why: str) -> RuntimeUnavailable:
