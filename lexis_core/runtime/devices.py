@@ -83,9 +83,11 @@ def _why_no_cuda(runtime: ModuleType) -> str:
     onnxruntime itself would only log the reason and fall back to the CPU.
     """
     try:
-        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+        driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
     except OSError:
         return "There is no NVIDIA driver on this machine."
+    if code := driver.cuInit(0):
+        return f"The NVIDIA driver finds no card to run on (CUDA error {code})."
     with contextlib.redirect_stdout(sys.stderr):  # it prints what it does not find
         runtime.preload_dlls()
     names = ("onnxruntime_providers_shared.dll", "onnxruntime_providers_cuda.dll") if sys.platform == "win32" else (

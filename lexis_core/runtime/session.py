@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -49,7 +50,7 @@ class Session:
             if reason := why_not(device):
                 raise _no_device(device, reason)
         elif reason := why_not("cuda"):
-            self.why_not = f"CUDA did not run: {reason[0].lower()}{reason[1:]}"
+            self.why_not = f"CUDA did not run. {reason}"
         else:
             self.why_not = ""
         runtime = import_onnxruntime()
@@ -59,7 +60,7 @@ class Session:
         except RuntimeUnavailable as error:
             if device != "auto" or first == "cpu":
                 raise
-            self.why_not, first = f"CUDA did not run: {error.why[0].lower()}{error.why[1:]}", "cpu"
+            self.why_not, first = f"CUDA did not run. {error.why}", "cpu"
             self._session = _open(runtime, Path(path), first, threads, memory)
         self.device = first
         self._runtime = runtime
@@ -272,8 +273,10 @@ def _full(device: str) -> OutOfMemory:
 
 
 def _short(error: Exception) -> str:
-    """onnxruntime's message in one line, without its own source paths."""
+    """The heart of onnxruntime's message, in one line."""
     text = " ".join(str(error).split())
+    if found := re.search(r"\b(CUDA|CUBLAS|CUDNN|CUFFT) failure \d+: [^;]*", text):
+        return f"{found[0].strip()}."
     return text if len(text) <= 300 else f"{text[:297]}..."
 
 
