@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import metadata
 
 from lexis_core import __version__
 from lexis_core.errors import LexisError
 
-PACKAGES = ("numpy", "scipy", "libigl", "onnxruntime", "onnxruntime-gpu", "pillow", "opencv-python-headless", "trimesh",
-            "fast-simplification", "threadpoolctl", "bpy", "torch", "smplx")
-OPTIONAL = {"onnxruntime-gpu": "CUDA", "bpy": "writing .blend and .glb", "torch": "training",
-            "smplx": "parity with the licensed package"}
+PACKAGES = ("numpy", "scipy", "libigl", "pillow", "opencv-python-headless", "trimesh", "fast-simplification",
+            "threadpoolctl", "bpy", "torch", "smplx")
+OPTIONAL = {"bpy": "writing .blend and .glb", "torch": "training", "smplx": "parity with the licensed package"}
 
 
 def report() -> str:
-    """Versions, providers, bundle, body, and what is missing."""
+    """Versions, ONNX Runtime and its devices, bundle, body, and what is missing."""
     lines = [f"lexis {__version__}, Python {platform.python_version()}, {platform.platform()}"]
     lines += [_package(name) for name in PACKAGES]
-    lines += [_said("providers", _providers), _said("bundle", _bundle), _said("body", _body)]
+    lines += [_said("ONNX Runtime", _runtime), *_devices(), _said("bundle", _bundle), _said("body", _body)]
     return "\n".join(lines)
 
 
@@ -40,14 +39,29 @@ def _said(name: str, tell: Callable[[], str]) -> str:
         return f"{name:<24}PROBLEM: {error}."
 
 
-def _providers() -> str:
-    from lexis_core.runtime.session import import_onnxruntime
-    return ", ".join(import_onnxruntime().get_available_providers())
+def _runtime() -> str:
+    from lexis_core.runtime.devices import import_onnxruntime, installed_packages
+    version = import_onnxruntime().__version__
+    packages = [" ".join(package) for package in installed_packages()]
+    return ", ".join(packages) if packages else f"{version}, from a package of an unknown name"
+
+
+def _devices() -> Iterator[str]:
+    from lexis_core.runtime.devices import PROVIDERS, import_onnxruntime, why_not
+    try:
+        import_onnxruntime()
+    except LexisError:
+        return  # the line above says it
+    for device in PROVIDERS:
+        reason = why_not(device)
+        yield f"device {device:<17}{f'no: {reason}' if reason else 'yes'}"
 
 
 def _bundle() -> str:
     from lexis_core.runtime.bundle import default_bundle
-    return f"{default_bundle().folder} verified"
+    bundle = default_bundle()
+    size = sum(file.stat().st_size for file in bundle.folder.rglob("*") if file.is_file())
+    return f"{bundle.name}, {len(bundle.models)} networks, {size / 1e6:.1f} MB, verified: {bundle.folder}"
 
 
 def _body() -> str:

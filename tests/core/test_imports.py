@@ -45,7 +45,7 @@ def test_the_add_on_imports_neither_torch_nor_the_inference_runtime():
 
 def test_an_import_inside_a_function_is_seen_too():
     assert "bpy" in imports("lexis_blender")["lexis_blender/api.py"]
-    assert "onnxruntime" in imports("lexis_core")["lexis_core/runtime/session.py"]
+    assert "onnxruntime" in imports("lexis_core")["lexis_core/runtime/devices.py"]
 
 
 @pytest.mark.parametrize("module", ["lexis_core", "lexis_core.cli"])
