@@ -25,18 +25,24 @@ FIXES = {
 }
 
 
-def told(execute: Callable[[Operator, bpy.types.Context], set[str]]):
-    """For an operator's execute(): a LexisError becomes the dialog in a window, and a report of three lines in scripts.
-
-    A report of an error raises RuntimeError for a script, which is what a batch wants.
+def told(method: Callable[..., set[str]]) -> Callable[..., set[str]]:
+    """For an operator's execute() or invoke(): a LexisError becomes the dialog in a window, and in scripts a report of
+    three lines. A report of an error raises RuntimeError for a script, which is what a batch wants.
     """
-
-    @functools.wraps(execute)
-    def wrapped(operator: Operator, context: bpy.types.Context) -> set[str]:
-        try:
-            return execute(operator, context)
-        except LexisError as error:
-            return failed(operator, error)
+    if method.__code__.co_argcount == 3:  # Blender counts the arguments
+        @functools.wraps(method)
+        def wrapped(operator: Operator, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+            try:
+                return method(operator, context, event)
+            except LexisError as error:
+                return failed(operator, error)
+    else:
+        @functools.wraps(method)
+        def wrapped(operator: Operator, context: bpy.types.Context) -> set[str]:
+            try:
+                return method(operator, context)
+            except LexisError as error:
+                return failed(operator, error)
 
     return wrapped
 

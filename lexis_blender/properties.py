@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import bpy
 from bpy.props import (
     BoolProperty,
@@ -45,6 +47,19 @@ PRESETS = {
 CUSTOM = 3
 
 
+@cache  # Blender does not keep the texts of dynamic items alive
+def _items(words: str) -> list[tuple[str, str, str]]:
+    return [(word, word.title(), "") for word in words.split(",")] if words else [("none", "None", "")]
+
+
+def _words(parameter: LexisParameter, _context: bpy.types.Context) -> list[tuple[str, str, str]]:
+    return _items(parameter.words)
+
+
+def _other_thing(settings: LexisScene, _context: bpy.types.Context) -> None:
+    settings.object_parameters.clear()
+
+
 def _is_mesh(_, item: bpy.types.Object) -> bool:
     return item.type == "MESH"
 
@@ -67,7 +82,7 @@ class LexisParameter(PropertyGroup):
     """One parameter of an object of the library: a number, or one of a few words."""
 
     value: FloatProperty(name="Value", description="Metres, degrees or a count")
-    word: StringProperty(name="Word", description="Which of its kinds; empty for a number")
+    word: EnumProperty(name="Kind", description="Which of its kinds", items=_words)
     low: FloatProperty(name="Least")
     high: FloatProperty(name="Most")
     whole: BoolProperty(name="Whole")
@@ -110,7 +125,7 @@ class LexisScene(PropertyGroup):
     object_up: EnumProperty(name="Up", description="The axis of the file that points up",
                             items=(("y", "Y", ""), ("z", "Z", "")))
     object_name: EnumProperty(
-        name="Thing", description="From the object library", default="chair",
+        name="Thing", description="From the object library", default="chair", update=_other_thing,
         items=[(name, name.replace("_", " ").title(), "") for name in LIBRARY])
     object_parameters: CollectionProperty(name="Parameters", type=LexisParameter)
     object_size: FloatProperty(name="Size", description="The longest side of the object; 0 keeps it as it is", min=0.0,

@@ -6,7 +6,7 @@ Only quick reads happen here: files are named and read by the worker, pixels are
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,15 @@ def photo_name(settings: bpy.types.PropertyGroup) -> str:
     """What the result is called: the photo's name without its suffix."""
     name = settings.image_path if settings.image_source == "FILE" else getattr(settings.image, "name", "")
     return Path(bpy.path.abspath(name)).stem or "LEXIS"
+
+
+def photo_pixels(settings: bpy.types.PropertyGroup) -> Any:
+    """The photo as it will be seen, (H, W, 3) uint8, upright. It takes as long as reading the file does."""
+    from lexis_core.observe.image import read_image
+
+    source = settings.image_path if settings.image_source == "FILE" else settings.image
+    picture = _photo(settings.image_source, source)
+    return read_image(picture if isinstance(picture, str) else picture()).pixels
 
 
 def active_mesh(context: bpy.types.Context) -> bpy.types.Object:
@@ -173,8 +182,13 @@ def _add_object(context: bpy.types.Context, options: dict[str, Any], arrays: dic
         options["object_size"] = settings.object_size
 
 
-def parameters(collection: Mapping[str, Any]) -> dict[str, Any]:
+def parameters(collection: Iterable[bpy.types.PropertyGroup]) -> dict[str, Any]:
     """The values of the scene's object parameters as the library takes them."""
-    words = {"yes": True, "no": False}
-    return {item.name: words.get(item.word, item.word) if item.word
-            else round(item.value) if item.whole else round(item.value, 6) for item in collection}
+    yes_and_no = {"yes": True, "no": False}
+    found: dict[str, Any] = {}
+    for item in collection:
+        if item.words:
+            found[item.name] = yes_and_no.get(item.word, item.word)
+        else:
+            found[item.name] = round(item.value) if item.whole else round(item.value, 6)
+    return found

@@ -6,27 +6,25 @@ No reference to a data-block is kept, since undo and loading a file replace them
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import bpy
 from bpy.app.handlers import persistent
 
 from .scene import identity
-
-if TYPE_CHECKING:
-    from .scene.assemble import Imported
+from .scene.identity import MADE, Imported
 
 CLASSES = ()
-MADE = "lexis_made"  # on the collection: seconds since 1970 when it was imported
 PARTS = (identity.RIG, identity.BODY, identity.OBJECT, identity.CAMERA)
 
 
 @dataclass
 class LastRun:
-    """The line below the Reconstruct button, and what the preferences know of the worker; "" when there is nothing."""
+    """The line below the Reconstruct button, what the worker said of itself, and its bundle; "" where not known."""
 
     summary: str = ""
     worker: str = ""
+    bundle: str = ""
 
 
 last = LastRun()
@@ -55,8 +53,6 @@ def active_import(context: bpy.types.Context) -> Imported | None:
 
 def parts(import_id: str) -> Imported | None:
     """The parts of an import, or None when one of them is gone."""
-    from .scene.assemble import Imported  # brings numpy and lexis_core: not before there is an import
-
     if not import_id:
         return None
     collection = _collection(import_id)

@@ -1,0 +1,103 @@
+"""Results of the worker: checked and written to the cache on a thread, imported on the main one."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import bpy
+
+from . import snapshot
+
+if TYPE_CHECKING:
+    from lexis_core.body.model import BodyModel
+    from lexis_core.reconstruction import Reconstruction
+
+    from .scene.identity import Imported
+
+HYPOTHESES = "lexis_hypotheses"  # on the collection: the files of all hypotheses, best first, one a line
+LONGEST_NAME = 60
+
+
+@dataclass(frozen=True)
+class Solved:
+    """What a job found, ready to be imported.
+
+    best    : the first of the hypotheses
+    model   : the body it poses
+    paths   : the *.lexis.npz of each hypothesis, best first
+    seconds, device : what it took, and what it really ran on
+    """
+
+    best: Reconstruction
+    model: BodyModel
+    paths: tuple[str, ...]
+    seconds: float
+    device: str
+
+
+def keeper(folder: Path, name: str, body: str | None) -> Callable[[Any], Solved]:
+    """What takes a result's event, on a thread, and writes each hypothesis into the folder.
+
+    name : of the files, before the time and the number
+    body : the body's file, None for the default
+    """
+    stem = f"{re.sub(r'[^-. _a-zA-Z0-9]', '_', name)[:LONGEST_NAME]} {time.strftime('%Y%m%d-%H%M%S')}"
+
+    def keep(event: Any) -> Solved:
+        from lexis_core.reconstruction import SUFFIX
+
+        from . import bodies
+
+        found = split(event)
+        paths = tuple(str(folder / f"{stem} {number + 1}{SUFFIX}") for number in range(len(found)))
+        for result, path in zip(found, paths, strict=True):
+            result.save(path)
+        return Solved(found[0], bodies.given(body), paths, float(event.header["seconds"]), str(event.header["device"]))
+
+    return keep
+
+
+def split(event: Any) -> list[Reconstruction]:
+    """The reconstructions in a result's event, best first. InputError when one is not whole."""
+    from lexis_core.reconstruction import from_arrays
+
+    parts: dict[int, dict[str, Any]] = {number: {} for number in range(int(event.header["count"]))}
+    for name, array in event.arrays.items():
+        number, _, own = name.partition(".")
+        parts[int(number)][own] = array
+    return [from_arrays(arrays, "The worker's result") for arrays in parts.values()]
+
+
+def bring_in(solved: Solved, name: str, scene: str) -> Imported:
+    """Import the best hypothesis into the scene of that name, as one undo step.
+
+    When the scene is gone it goes into the open one. Raises LexisError as api.import_reconstruction does.
+    """
+    from . import api
+
+    with in_scene(scene):
+        made = api.import_reconstruction(solved.best, body=solved.model, options=api.ImportOptions(name=name))
+        made.collection[HYPOTHESES] = "\n".join(solved.paths)
+        bpy.context.scene.lexis.hypothesis = 0
+        bpy.ops.ed.undo_push(message="LEXIS Reconstruct")
+    tell(solved)
+    return made
+
+
+def tell(solved: Solved) -> None:
+    """Keep the line that says what the last job took."""
+    snapshot.last.summary = f"{solved.seconds:.1f} s, {solved.device}"
+
+
+def in_scene(name: str):
+    """A context with a window, which timers lack in some versions, and in it the scene of that name if it is there."""
+    window = bpy.context.window or next(iter(bpy.context.window_manager.windows), None)
+    scene = bpy.data.scenes.get(name) or bpy.context.scene
+    if window is None:
+        return bpy.context.temp_override(scene=scene)
+    return bpy.context.temp_override(window=window, scene=scene)
