@@ -10,23 +10,24 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from lexis_core.body.files import load_body
 from lexis_core.body.model import BodyModel
 from lexis_core.errors import InputError
 from lexis_core.files import written_whole
 from lexis_core.reconstruction import SUFFIX, Reconstruction, load
 
-from . import compat
+from . import bodies, compat
+from .bodies import Body
 from .export import write_glb
 from .scene import identity
+from .scene import read_back as read
 from .scene.assemble import Imported, ImportOptions, assemble
 from .scene.shapes import LIMIT
 from .scene.stage import dress
 
-__all__ = ["ImportOptions", "Imported", "export_glb", "import_reconstruction", "save_blend"]
+__all__ = ["ImportOptions", "Imported", "export_glb", "export_reconstruction", "import_reconstruction", "read_back",
+           "save_blend"]
 
 Source = str | Path | Reconstruction
-Body = str | Path | BodyModel | None
 
 
 def import_reconstruction(source: Source, *, body: Body = None, options: ImportOptions | None = None) -> Imported:
@@ -38,10 +39,28 @@ def import_reconstruction(source: Source, *, body: Body = None, options: ImportO
     """
     options = options or ImportOptions()
     result = source if isinstance(source, Reconstruction) else load(source)
-    model = body if isinstance(body, BodyModel) else load_body(body)
+    model = bodies.given(body)
     _check_agree(result, model)
     name = identity.fitted(options.name or _name_of(source), 24) or "LEXIS"
-    return assemble(bpy.context, result, model, name, options)
+    file = "" if isinstance(source, Reconstruction) else str(Path(source).absolute())
+    return assemble(bpy.context, result, model, name, options, file)
+
+
+def read_back(made: Imported, *, body: Body = None) -> Reconstruction:
+    """The import as it was posed and placed now: a Reconstruction to save, compare, or go on from.
+
+    body : needed only when it is neither the default nor one that was given before
+    What was not touched comes back bit for bit; where anything moved, the InterField is measured anew.
+    """
+    return read.read_back(bpy.context, made, _body_of(made, body))
+
+
+def export_reconstruction(made: Imported, out_path: str | Path, *, body: Body = None) -> Reconstruction:
+    """Write the import as it stands now to a *.lexis.npz file, and return what was written."""
+    _check_suffix(out_path, ".npz")
+    result = read_back(made, body=body)
+    result.save(out_path)
+    return result
 
 
 def save_blend(source: Source, out_path: str | Path, *, body: Body = None,
@@ -78,7 +97,7 @@ def _import_alone(source: Source, body: Body, options: ImportOptions | None) -> 
     options = replace(options or ImportOptions(), set_scene=True)
     if not options.name:
         options = replace(options, name=_name_of(source))
-    model = body if isinstance(body, BodyModel) else load_body(body)
+    model = bodies.given(body)
     _check_agree(result, model)
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)  # preferences and add-ons stay as they are
     made = import_reconstruction(result, body=model, options=options)
@@ -95,6 +114,10 @@ def _reported(path: str | Path) -> Iterator[None]:
     except RuntimeError as error:
         raise InputError(f"Could not write {path}.", f"Blender says: {error}".strip(),
                          "Choose a folder you may write to, with room on its disk.") from error
+
+
+def _body_of(made: Imported, body: Body) -> BodyModel:
+    return bodies.body_of_import(made.collection) if body is None else bodies.given(body)
 
 
 def _name_of(source: Source) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bpy
 import numpy as np
 
+from lexis_core import interfield
 from lexis_core.errors import InputError
 from lexis_core.interfield import InterField, summary
 from lexis_core.mesh import Mesh
@@ -43,7 +45,7 @@ def read(made: Imported) -> InterField:
     """What the meshes carry. InputError when an attribute was deleted or a mesh was cut."""
     body, item = ([attributes.read(mesh, name) for name in (attributes.FIELD, attributes.DISTANCE, attributes.INSIDE)]
                   for mesh in meshes(made))
-    return InterField(body[0], item[0], body[1], item[1], body[2], item[2], float(made.collection[SIGMA]))
+    return InterField(body[0], item[0], body[1], item[1], body[2], item[2], sigma(made))
 
 
 def write_pair(made: Imported, name: str, body: Array, item: Array) -> None:
@@ -85,24 +87,29 @@ def show(made: Imported, kind: str) -> None:
     if not available(made, kind):
         raise InputError(f"There is no {kind} field to show.", "The meshes do not carry it.",
                          "Show another one, or import the reconstruction again.")
-    sigma, threshold = float(made.collection[SIGMA]), contact_threshold(made)
-    look = material.field_material(kind, sigma)
+    fall_off, threshold = sigma(made), contact_threshold(made)
+    look = material.field_material(kind, fall_off)
     for mesh in meshes(made):
-        attributes.write_preview(mesh, values(mesh, kind, sigma))
+        attributes.write_preview(mesh, values(mesh, kind, fall_off))
         _dress(mesh, look)
     made.collection[SHOWN] = kind
-    made.collection[LEGEND] = "\n".join(text for _, text in material.legend(kind, sigma, threshold))
+    made.collection[LEGEND] = "\n".join(text for _, text in material.legend(kind, fall_off, threshold))
 
 
-def values(mesh, kind: str, sigma: float) -> Array:
-    """What a mesh's colours show of a field: (V,) in [0, 1], 1 nearest."""
+def values(mesh: bpy.types.Mesh, kind: str, fall_off: float) -> Array:
+    """What a mesh's colours show of a field: (V,) at most 1, which is nearest."""
     found = attributes.read(mesh, kind)
-    return 1 - found / material.reach(sigma) if kind == "distance" else found
+    return 1 - found / material.reach(fall_off) if kind == "distance" else found
+
+
+def sigma(made: Imported) -> float:
+    """Metres, the fields' fall-off."""
+    return float(made.collection.get(SIGMA, interfield.SIGMA))
 
 
 def contact_threshold(made: Imported) -> float:
     """Metres."""
-    return float(made.collection.get(THRESHOLD, 0.05))
+    return float(made.collection.get(THRESHOLD, interfield.CONTACT))
 
 
 def set_threshold(made: Imported, threshold: float, surfaces: tuple[Mesh, Mesh]) -> None:
@@ -124,11 +131,11 @@ def painted_goal(made: Imported) -> tuple[Array, Array, Array, Array] | None:
     return (painted[0], masks[0], painted[1], masks[1]) if masks[0].any() or masks[1].any() else None
 
 
-def meshes(made: Imported) -> tuple:
+def meshes(made: Imported) -> tuple[bpy.types.Mesh, bpy.types.Mesh]:
     return made.body.data, made.object.data
 
 
-def _follow(mesh, field: Array) -> None:
+def _follow(mesh: bpy.types.Mesh, field: Array) -> None:
     """Where nothing was painted, the painted field is the measured one."""
     if attributes.has(mesh, attributes.PAINTED) and attributes.has(mesh, attributes.FIELD):
         painted, old = attributes.read(mesh, attributes.PAINTED), attributes.read(mesh, attributes.FIELD)
@@ -142,7 +149,7 @@ def _tell(made: Imported, field: InterField, surfaces: tuple[Mesh, Mesh], thresh
     made.collection[NEAREST] = said.minimum_distance
 
 
-def _dress(mesh, look) -> None:
+def _dress(mesh: bpy.types.Mesh, look: bpy.types.Material) -> None:
     """Put our material in the place of ours; a material the artist gave the mesh stays."""
     slots = [index for index, used in enumerate(mesh.materials) if used is None or material.is_ours(used)]
     for index in slots:

@@ -54,6 +54,13 @@ def find_collection(import_id: str) -> bpy.types.Collection | None:
     return next((c for c in bpy.data.collections if c.get(IMPORT) == import_id), None)
 
 
+def parts(import_id: str) -> Imported | None:
+    """Every part of an import, or None when one was deleted."""
+    collection = find_collection(import_id)
+    found = [find(import_id, part) for part in (RIG, BODY, OBJECT, CAMERA)]
+    return None if collection is None or None in found else Imported(import_id, collection, *found)
+
+
 def fitted(name: str, size: int = NAME_BYTES) -> str:
     """The name cut to at most `size` bytes of UTF-8, never inside a character."""
     return name.encode("utf-8", "ignore")[:size].decode("utf-8", "ignore").strip()

@@ -8,6 +8,7 @@ two .npz files: what the photo gave (STORE), and the state that the rig was last
 from __future__ import annotations
 
 import io
+import zlib
 from collections.abc import Mapping
 
 import bpy
@@ -23,6 +24,7 @@ from .mesh import representable
 Array = np.ndarray
 
 STORE, STATE, PHOTO, FILE = "lexis_store", "lexis_state", "lexis_photo", "lexis_file"
+MESH = "lexis_mesh"  # the checksum of the object's mesh that the fields belong to
 BODY, BODY_DIGEST, BODY_SOURCE = "lexis_body", "lexis_body_digest", "lexis_body_source"
 MASKS = ("person_mask", "object_mask")
 FACES = "object_faces"  # only where Blender could not hold them all
@@ -45,7 +47,7 @@ def keep(made: Imported, result: Reconstruction, body_source: str, file: str = "
     faces = arrays[FACES]
     if len(representable(faces)) < len(faces):
         given[FACES] = faces
-    made.collection[STORE] = packed(given)
+    put_bytes(made.collection, STORE, packed(given))
     made.collection[BODY], made.collection[BODY_DIGEST] = result.body_name, result.body_digest
     made.collection[BODY_SOURCE], made.collection[FILE] = body_source, file
     made.collection[PHOTO] = made.camera.data.background_images[0].image
@@ -55,7 +57,18 @@ def keep(made: Imported, result: Reconstruction, body_source: str, file: str = "
 def keep_state(made: Imported, result: Reconstruction) -> None:
     """Remember which state the rig and the object have just been given, and the facts of the result it is from."""
     arrays = to_arrays(result)
-    made.collection[STATE] = packed({name: arrays[name] for name in POSED})
+    put_bytes(made.collection, STATE, packed({name: arrays[name] for name in POSED}))
+    made.collection[MESH] = _mesh_sum(made.object.data)
+
+
+def mark_measured(made: Imported) -> None:
+    """Say that the fields were measured where things stand now, and not where the kept state has them."""
+    made.collection[MESH] = ""
+
+
+def fields_are_kept(made: Imported) -> bool:
+    """Whether the fields on the meshes are those of the kept state and of the object's mesh as it is."""
+    return made.collection.get(MESH) == _mesh_sum(made.object.data)
 
 
 def kept(made: Imported) -> dict[str, Array]:
@@ -68,6 +81,13 @@ def kept(made: Imported) -> dict[str, Array]:
     for name in MASKS:
         given[name] = np.unpackbits(given[name], axis=1, count=width).astype(bool)
     return {**given, **unpacked(made.collection, STATE, POSED), "photo": _photo(made.collection)}
+
+
+def put_bytes(collection: bpy.types.Collection, name: str, data: bytes) -> None:
+    """Set a custom property to bytes. Set over old ones, Blender would cut them at the first zero."""
+    if name in collection:
+        del collection[name]
+    collection[name] = data
 
 
 def packed(arrays: Mapping[str, Array]) -> bytes:
@@ -94,6 +114,15 @@ def unpacked(collection: bpy.types.Collection, name: str, names: tuple[str, ...]
         raise InputError(f'"{collection.name}" does not know what it was made from.', str(error),
                          "Import the reconstruction again.") from error
     return arrays
+
+
+def _mesh_sum(mesh: bpy.types.Mesh) -> str:
+    """A checksum of the vertices and polygons."""
+    points = np.empty(3 * len(mesh.vertices), np.float32)
+    mesh.vertices.foreach_get("co", points)
+    corners = np.empty(len(mesh.loops), np.int32)
+    mesh.loops.foreach_get("vertex_index", corners)
+    return f"{zlib.crc32(corners, zlib.crc32(points)):08x}"
 
 
 def _photo(collection: bpy.types.Collection) -> Array:

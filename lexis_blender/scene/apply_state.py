@@ -1,0 +1,71 @@
+"""A state put onto an import that is there already: the rig's pose, the sliders, the object's place, and the fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import bpy
+import numpy as np
+from mathutils import Matrix
+
+from lexis_core.body.model import BodyModel, joint_rotations, pose, rest_joints, rest_vertices
+from lexis_core.interfield import measure as measured
+from lexis_core.mesh import Mesh
+from lexis_core.reconstruction import Reconstruction
+
+from . import armature, attributes, fields, read_back, shapes, skeleton, store
+from .assemble import placement
+from .identity import Imported
+
+Array = np.ndarray
+
+
+def apply(context: bpy.types.Context, made: Imported, model: BodyModel, result: Reconstruction) -> None:
+    """Let the import stand as the result says. Both have the same body, object and photo.
+
+    The rig object stays where it is; the pelvis carries the difference. Keyframes are not touched, so a keyed bone
+    returns to its curve at the next frame: bake again to keep it. Leaves object mode as it was found.
+    """
+    with object_mode(context):
+        _pose(context, made, model, result)
+        surfaces = Mesh(pose(model, result.state.body).vertices, model.faces), result.object_mesh()
+        fields.write(made, result.field, surfaces)
+        if result.predicted_body is not None and result.predicted_object is not None:
+            fields.write_pair(made, attributes.PREDICTED, result.predicted_body, result.predicted_object)
+        store.keep_state(made, result)
+
+
+def measure(context: bpy.types.Context, made: Imported) -> None:
+    """Measure the InterField anew between body and object as they are seen now. What was painted stays painted."""
+    with object_mode(context):
+        surfaces = read_back.surfaces(context, made)
+        fields.write(made, measured(*surfaces, fields.sigma(made)), surfaces)
+        store.mark_measured(made)
+
+
+@contextmanager
+def object_mode(context: bpy.types.Context) -> Iterator[None]:
+    """Inside the block Blender is in object mode; afterwards in pose mode again if it was."""
+    active = context.view_layer.objects.active
+    mode = "OBJECT" if active is None else active.mode
+    if mode != "OBJECT":
+        bpy.ops.object.mode_set(mode="OBJECT")
+    try:
+        yield
+    finally:
+        if mode == "POSE":
+            bpy.ops.object.mode_set(mode="POSE")
+
+
+def _pose(context: bpy.types.Context, made: Imported, model: BodyModel, result: Reconstruction) -> None:
+    state = result.state.body
+    context.view_layer.update()
+    moved = read_back.camera_motion(made, context.evaluated_depsgraph_get())
+    joints = rest_joints(model, state.betas, state.expression)
+    crown = float(rest_vertices(model, state.betas, state.expression)[:, 1].max())
+    armature.lay_again(context, made.rig, skeleton.lay_bones(joints, crown))
+    into_rig = np.linalg.inv(np.array(made.rig.matrix_world, np.float64)) @ moved
+    armature.set_pose(made.rig, joint_rotations(model, state), joints[0], state.translation, into_rig)
+    shapes.set_shape(made.body, model, state)
+    made.object.matrix_world = Matrix(moved) @ placement(result.state.object)
