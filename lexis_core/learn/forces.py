@@ -21,6 +21,7 @@ FIELD_SPREAD = 0.05      # metres by which distances may miss
 MASK_SPREAD, LANDMARK_SPREAD = 0.02, 0.02  # crop sides
 DEAD_ZONE = 1 / SIDE     # crop sides an outline may be off for nothing
 DEPTH_SPREAD = 0.02      # metres under the skin
+OBJECT_SHARE = 0.3       # how much the object's field counts beside the body's: it is predicted less well
 
 
 def _descent() -> list[list[float]]:
@@ -111,8 +112,8 @@ def _surfaces(points: Tensor, met: Tensor, object: Tensor, pairs: tuple[Tensor, 
     depth = torch.where(under, depth, torch.zeros_like(depth))
     inside = (depth / DEPTH_SPREAD).square().mean(1) * 10
     press = (weights[3] * 20 / DEPTH_SPREAD**2 * depth / depth.shape[1])[..., None]
-    at_body, at_thing = weights[0] * at_body, weights[0] * at_thing - press * normal
-    return (weights[0] * (body + thing), weights[3] * inside), _Skin(
+    at_body, at_thing = weights[0] * at_body, OBJECT_SHARE * weights[0] * at_thing - press * normal
+    return (weights[0] * (body + OBJECT_SHARE * thing), weights[3] * inside), _Skin(
         at_body, -at_thing, -press * to_skin, -at_body, at_thing)
 
 
