@@ -69,11 +69,13 @@ def _parser() -> argparse.ArgumentParser:
     solve.add_argument("--up", choices=("y", "z"), default="y", help="the mesh file's upward axis")
     solve.add_argument("--body", type=Path, metavar="FILE", help="an SMPL-X file of yours; else the open default body")
     solve.add_argument("--init", type=Path, metavar="FILE", help="another tool's estimate, .npz or Open3DHOI .json")
-    solve.add_argument("--method", choices=("auto", "learned", "estimate"), default="auto",
-                       help="learned: refine the estimate by LEXIS-Flow*; estimate: do not (default: learned where "
-                            "torch is installed)")
+    solve.add_argument("--method", choices=("auto", "learned", "noise", "estimate"), default="auto",
+                       help="learned: refine the estimate by LEXIS-Flow*; noise: LEXIS-Flow without an estimate, "
+                            "faster; estimate: it alone (default: learned)")
+    solve.add_argument("--steps", type=_count, default=25, metavar="N",
+                       help="of the sampler from noise; from an estimate two fifths of them (default %(default)s)")
     solve.add_argument("--hypotheses", type=_count, default=1, metavar="N",
-                       help="how many LEXIS-Flow* tries; the best by its own measure is taken (default 1)")
+                       help="how many LEXIS-Flow tries; the best by its own measure is taken (default %(default)s)")
     solve.add_argument("--device", choices=("auto", "cpu", "cuda", "coreml"), default="auto",
                        help="where the networks run (default: CUDA where it works, else the CPU)")
     solve.add_argument("--seed", type=_seed, default=0, metavar="N", help="the same seed gives the same result")
@@ -147,12 +149,12 @@ def _count(text: str) -> int:
 
 
 def _demo(options: argparse.Namespace) -> None:
-    from lexis_core.results import say_stage, write_results
+    from lexis_core.results import Stages, write_results
     demo = Path(__file__).parent / "data" / "demo"
     _check_writable(options.out)
     from lexis_core.pipeline import reconstruct
     result = reconstruct(demo / "camera.png", "tripod", person_mask=demo / "person_mask.png",
-                         object_mask=demo / "tripod_mask.png", progress=say_stage)
+                         object_mask=demo / "tripod_mask.png", progress=Stages())
     write_results(result, None, options.out)
 
 
@@ -160,13 +162,13 @@ def _reconstruct(options: argparse.Namespace) -> None:
     _check_writable(options.out)
     from lexis_core.objects.load import load_object
     from lexis_core.pipeline import reconstruct
-    from lexis_core.results import say_stage, write_results
+    from lexis_core.results import Stages, write_results
     thing = load_object(options.object, units=options.units, up=options.up)
     result = reconstruct(
         options.image, thing, person_mask=options.person_mask, object_mask=options.object_mask, box=options.box,
         object_box=options.object_box, focal=options.focal, body=options.body, init=options.init,
-        method=options.method, hypotheses=options.hypotheses, seed=options.seed,
-        device=options.device, progress=say_stage)
+        method=options.method, steps=options.steps, hypotheses=options.hypotheses, seed=options.seed,
+        device=options.device, progress=Stages())
     write_results(result, options.body, options.out)
 
 

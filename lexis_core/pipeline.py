@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -14,26 +11,40 @@ from threadpoolctl import threadpool_limits
 
 from lexis_core import __version__
 from lexis_core.body import BodyModel, load_body, pose
-from lexis_core.errors import InputError, RuntimeUnavailable
+from lexis_core.body.surface import guide_surface
+from lexis_core.errors import InputError
 from lexis_core.initialise import body_from_landmarks, object_by_category, object_from_mask, read_estimate
 from lexis_core.initialise.crop import reduced
+from lexis_core.initialise.estimates import Estimate
 from lexis_core.interfield import SIGMA, measure
 from lexis_core.mesh import Mesh
 from lexis_core.objects.library import CATEGORIES
 from lexis_core.objects.load import load_object
 from lexis_core.objects.model import ObjectModel
-from lexis_core.observe import observe, open_networks
+from lexis_core.observe import Networks, Observation, observe
+from lexis_core.progress import Clock, Progress
 from lexis_core.reconstruction import Reconstruction, encode_photo
+from lexis_core.refinement import Painted, Pins, check_in_view, refine, weights_of
+from lexis_core.runtime.crop import crop_of, cropped, start_of, state_of
+from lexis_core.runtime.sampler import STEPS, Free, Sampler, Weights
+from lexis_core.runtime.session import Sessions
 from lexis_core.state import State
 
+__all__ = ["METHODS", "Painted", "Pins", "Weights", "reconstruct", "reconstructions", "refine"]
+
 Array = np.ndarray
-FARTHEST = 1000.0  # metres; a focal length of 18,000 pixels puts people 30 m away
+
 SOLVED_SIDE = 1024  # pixels; the solvers look at crops of a hundred
-METHODS = ("auto", "learned", "estimate")
-Progress = Callable[[str, float], None]
+METHODS = ("auto", "learned", "noise", "estimate")
+STAGES = {"load": 0.1, "observe": 0.6, "body": 0.4, "object": 2.0, "flow": 0.6, "interfield": 0.2}  # about, seconds
 
 
-def reconstruct(
+def reconstruct(image: str | Path | Array, object: str | Path | ObjectModel, **options) -> Reconstruction:
+    """The best of reconstructions(), whose options it takes."""
+    return reconstructions(image, object, **options)[0]
+
+
+def reconstructions(
     image: str | Path | Array,
     object: str | Path | ObjectModel,
     *,
@@ -45,12 +56,16 @@ def reconstruct(
     body: str | Path | BodyModel | None = None,
     init: str | Path | None = None,
     method: str = "auto",
+    steps: int = STEPS,
+    weights: Weights | Mapping[str, float] | None = None,
     hypotheses: int = 1,
     seed: int = 0,
     device: str = "auto",
     progress: Progress | None = None,
-) -> Reconstruction:
-    """Pose a body and an object as the photo shows them.
+    cancelled: Callable[[], bool] | None = None,
+    sessions: Sessions | None = None,
+) -> tuple[Reconstruction, ...]:
+    """Pose a body and an object as the photo shows them: every hypothesis, the best by LEXIS-Flow's own measure first.
 
     image       : a file, or (H, W, 3) uint8
     object      : a mesh file, a name of the object library, or a loaded ObjectModel
@@ -59,105 +74,121 @@ def reconstruct(
     focal       : pixels; else from the photo's EXIF, else camera.DEFAULT_FIELD_OF_VIEW
     body        : an SMPL-X file or a loaded model; None is the open default
     init        : another tool's estimate (initialise/estimates.py) instead of our own
-    method      : "estimate" alone; "learned", LEXIS-Flow* from it; "auto", the latter where torch is installed
-    hypotheses  : how many LEXIS-Flow* tries; the one it finds best by its own measure is taken
-    progress    : called after every stage with its name and seconds
+    method      : "learned", LEXIS-Flow* from the estimate; "noise", LEXIS-Flow without one; "estimate", it alone;
+                  "auto" is "learned"
+    steps, weights : of the sampler (runtime/sampler.py)
+    hypotheses  : how many it tries; of an estimate alone there is one
+    progress    : called with the stage and the fraction of the whole, in the calling thread
+    cancelled   : asked often; Cancelled is raised soon after it says yes
+    sessions    : opened networks to use again; their device is then taken
 
     Raises LexisError with what happened, why, and what to do.
     """
-    clock = _Clock(progress)
+    if method not in METHODS:
+        raise InputError(f"There is no method {method!r}.", f"It is one of {', '.join(METHODS)}.", "Choose one.")
+    if method == "noise" and init is not None:
+        raise InputError("The estimate was not used.", "The method noise begins without one.",
+                         "Leave the estimate out, or choose the method learned.")
+    weights, sessions = weights_of(weights), sessions or Sessions(device=device)
+    if method == "auto":
+        method = "learned" if "step" in sessions.bundle.models else "estimate"
+    left_out = {"noise": ("body", "object"), "estimate": ("flow",)}.get(method, ())
+    clock = Clock({stage: share for stage, share in STAGES.items() if stage not in left_out}, progress, cancelled)
     with clock("load"):
         model = body if isinstance(body, BodyModel) else load_body(body)
         thing = object if isinstance(object, ObjectModel) else load_object(object)
-        estimate = None if init is None else read_estimate(init, thing)
-        networks = open_networks(device)
-        flow, note = _flow(method, model)
-    notes = [*thing.notes, *note]
-    if estimate is not None and estimate.focal is not None:
+        given = None if init is None else read_estimate(init, thing)
+        networks = Networks(_Watched(sessions["detector"], clock), _Watched(sessions["landmarks"], clock))
+    notes = list(thing.notes)
+    if given is not None and given.focal is not None:
         notes += ["The focal length given was left out: the estimate has its own."] if focal else []
-        focal = estimate.focal[0]
+        focal = given.focal[0]
     with clock("observe"):
         seen = observe(image, person_mask, object_mask, box, object_box, focal, networks)
     notes += seen.notes
+    if given is not None:
+        seen = replace(seen, camera=given.camera(seen.camera))
+    start = None if method == "noise" else _estimate(model, thing, seen, given, seed, clock, notes)
+    states, energies, ran = (start,), (), sessions["landmarks"].device
+    if method != "estimate":
+        with clock("flow"):
+            sampler = Sampler(sessions)
+            states, energies = _flowed(sampler, model, thing, seen, start, clock, steps=steps, weights=weights,
+                                       hypotheses=hypotheses, seed=seed)
+            ran = sampler.device
+    with clock("interfield"):
+        parts = [_measured(model, thing, state) for state in states]
+    mask = seen.object_mask if seen.object_mask is not None else np.zeros_like(seen.person_mask)
+    photo = encode_photo(seen.image)
+    info = {"version": __version__, "seconds": clock.seconds, "device": ran, "seed": seed, "method": method,
+            "notes": notes, "start": "none" if start is None else "own estimate" if init is None else str(init)}
+    return tuple(
+        Reconstruction(state, seen.camera, thing, field, model.name, model.digest, photo, seen.person_mask, mask,
+                       seen.landmarks, seen.landmarks_world, seen.confidence,
+                       {**info, **({"steps": steps, "energy": energies[k]} if energies else {})})
+        for k, (state, field) in enumerate(zip(states, parts, strict=True)))
+
+
+def _estimate(model: BodyModel, thing: ObjectModel, seen: Observation, given: Estimate | None, seed: int, clock: Clock,
+              notes: list[str]) -> State:
+    """The body by its landmarks and the object by its mask, or what the given estimate has of them."""
     placed = None
     with clock("body"), threadpool_limits(1, "blas"):
-        if estimate is None:
-            body_state = body_from_landmarks(model, reduced(seen, SOLVED_SIDE))
+        if given is None:
+            state = body_from_landmarks(model, reduced(seen, SOLVED_SIDE), clock.check)
         else:
-            body_state, placed = estimate.body_of(model), estimate.object
-            if not np.array_equal(body_state.betas, estimate.body.betas):
+            state, placed = given.body_of(model), given.object
+            if not np.array_equal(state.betas, given.body.betas):
                 notes.append("The estimate's betas and expression are SMPL-X's and were left out: "
                              "the default body has its own.")
-            seen = replace(seen, camera=estimate.camera(seen.camera))
-        posed = pose(model, body_state)
+        posed = pose(model, state)
         surface = Mesh(posed.vertices, model.faces)
-        _check_in_view("body", surface)
+        check_in_view("body", surface)
     with clock("object"), threadpool_limits(1, "blas"):
         place = CATEGORIES[thing.category].place if thing.category in CATEGORIES else ""
         if placed is None and seen.object_mask is not None:
-            found = object_from_mask(thing, place, surface, reduced(seen, SOLVED_SIDE), seed)
+            found = object_from_mask(thing, place, surface, reduced(seen, SOLVED_SIDE), seed, clock.part)
             placed = found.state
             notes.append(f"The object's outline covers {found.iou:.0%} of its mask's (IoU where the photo can tell).")
         elif placed is None:
             placed = object_by_category(thing, place, posed)
-            kind = thing.category.replace("_", " ")
-            usual = f"where a {kind} usually is" if place else "on the floor before the body"
-            notes.append(f"The object's place is a guess, {usual}: give --object-mask or --object-box.")
-    if flow is not None:
-        from lexis_core.learn.learned import refined
-        with clock("flow"):
-            state, _ = refined(flow, model, thing, seen, State(body_state, placed), hypotheses=hypotheses, seed=seed,
-                               own_betas=model.source == "default")
-            body_state, placed = state.body, state.object
-            surface = Mesh(pose(model, body_state).vertices, model.faces)
-            _check_in_view("body", surface)
-    with clock("interfield"):
-        stood = thing.mesh.moved(placed.rotation, placed.translation, placed.scale)
-        _check_in_view("object", stood)
-        field = measure(surface, stood, SIGMA)
-    mask = seen.object_mask if seen.object_mask is not None else np.zeros_like(seen.person_mask)
-    info = {"version": __version__, "seconds": clock.seconds, "device": networks.landmarks.device, "seed": seed,
-            "method": "estimate" if flow is None else "learned", "notes": notes,
-            "start": "own estimate" if init is None else str(init)}
-    return Reconstruction(State(body_state, placed), seen.camera, thing, field, model.name, model.digest,
-                          encode_photo(seen.image), seen.person_mask, mask,
-                          seen.landmarks, seen.landmarks_world, seen.confidence, info)
+            notes.append(_guessed(thing, place))
+    return State(state, placed)
 
 
-def _flow(method: str, model: BodyModel):
-    """LEXIS-Flow for a body, or None; and notes, where it would be of use but is not to be had."""
-    if method not in METHODS:
-        raise InputError(f"There is no method {method!r}.", f"It is one of {', '.join(METHODS)}.", "Choose one.")
-    if method == "estimate":
-        return None, ()
-    if find_spec("torch") is None:
-        if method == "learned":
-            raise RuntimeUnavailable("LEXIS-Flow cannot run.", "torch is not installed.",
-                                     'Install the extra "learn" (pip install ".[learn]"), or use the estimate alone.')
-        return None, ("This is the estimate alone: LEXIS-Flow needs torch, which is not installed.",)
-    from lexis_core.learn.sampler import default_flow
-    return default_flow(model), ()
+def _guessed(thing: ObjectModel, place: str) -> str:
+    kind = thing.category.replace("_", " ")
+    usual = f"where a {kind} usually is" if place else "on the floor before the body"
+    return f"The object's place is a guess, {usual}: give --object-mask or --object-box."
 
 
-def _check_in_view(name: str, surface: Mesh) -> None:
-    """InputError unless the surface is before the camera, most of it, and all of it within FARTHEST."""
-    depth = surface.vertices[:, 2]
-    if not (np.median(depth) > 0 and np.abs(surface.vertices).max() < FARTHEST):  # NaN is neither
-        raise InputError(f"The {name} would not stand before the camera.",
-                         f"It would be {np.median(depth):.3g} m from it along the view.",
-                         "Check the focal length (--focal, pixels) and the estimate's translations (--init, metres).")
+def _flowed(sampler: Sampler, model: BodyModel, thing: ObjectModel, seen: Observation, start: State | None,
+            clock: Clock, *, seed: int, **options) -> tuple[tuple[State, ...], tuple[float, ...]]:
+    """What LEXIS-Flow makes of the photo, the best first, and the energy of each."""
+    crop = crop_of(seen)
+    told = cropped(seen, crop, thing, 1.0 if start is None else start.object.scale, seed)
+    begin = None if start is None else start_of(model, start, crop)
+    free = Free.all()._replace(betas=float(model.source == "default"))  # other bodies' betas are not the network's
+    found = sampler.sample(told, guide_surface(model), begin, seed=seed, free=free, progress=clock.part,
+                           cancelled=clock.cancelled, **options)
+    states = tuple(state_of(model, found.every.take([k]), start, crop) for k in range(len(found.every.betas)))
+    return states, tuple(round(float(energy), 6) for energy in found.energy[0])
 
 
-class _Clock:
-    """Names the stages and keeps their seconds."""
+def _measured(model: BodyModel, thing: ObjectModel, state: State):
+    surface = Mesh(pose(model, state.body).vertices, model.faces)
+    check_in_view("body", surface)
+    stood = thing.mesh.moved(state.object.rotation, state.object.translation, state.object.scale)
+    check_in_view("object", stood)
+    return measure(surface, stood, SIGMA)
 
-    def __init__(self, progress: Progress | None):
-        self.progress, self.seconds = progress, {}
 
-    @contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        self.seconds[stage] = round(time.perf_counter() - start, 3)
-        if self.progress is not None:
-            self.progress(stage, self.seconds[stage])
+class _Watched:
+    """A session that looks before every run whether to go on."""
+
+    def __init__(self, session, clock: Clock):
+        self.session, self.clock, self.device = session, clock, session.device
+
+    def run(self, *arguments):
+        self.clock.check()
+        return self.session.run(*arguments)

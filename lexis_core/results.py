@@ -92,6 +92,25 @@ def blender() -> ModuleType:
     return api
 
 
+class Stages:
+    """A progress callback that prints every stage with its seconds when it is over."""
+
+    def __init__(self) -> None:
+        self._stage, self._start = "", 0.0
+
+    def __call__(self, stage: str, fraction: float) -> None:
+        if stage != self._stage:
+            self._end()
+            self._stage, self._start = stage, time.perf_counter()
+        if fraction >= 1:
+            self._end()
+
+    def _end(self) -> None:
+        if self._stage:
+            say_stage(self._stage, time.perf_counter() - self._start)
+        self._stage = ""
+
+
 def say_stage(stage: str, seconds: float) -> None:
     print(f"{stage:<12}{seconds:7.2f} s", flush=True)
 

@@ -7,6 +7,7 @@ Between two such fits the betas are moved to fill the person's mask.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import cv2
@@ -98,21 +99,29 @@ class _Problem:
         return (values[1:] - values[0]).T / DIFFERENCE
 
 
-def body_from_landmarks(model: BodyModel, seen: Observation) -> BodyState:
-    """The body state whose landmarks fit the photo's. InputError when too few landmarks are seen."""
+def body_from_landmarks(model: BodyModel, seen: Observation, check: Callable[[], None] = lambda: None) -> BodyState:
+    """The body state whose landmarks fit the photo's. check : called again and again, to raise where it should stop.
+
+    InputError when too few landmarks are seen.
+    """
     problem, start = _problem(model, seen)
-    first = _solved(problem, start)
+    first = _solved(problem, start, check)
     betas = betas_from_mask(model, problem.state(first), seen)
     first[-1 - BETAS:-1] = betas
-    return problem.state(_solved(replace(problem, betas=betas, betas_spread=SETTLED), first))
+    return problem.state(_solved(replace(problem, betas=betas, betas_spread=SETTLED), first, check))
 
 
-def _solved(problem: _Problem, start: Array) -> Array:
+def _solved(problem: _Problem, start: Array, check: Callable[[], None]) -> Array:
     low = np.concatenate([np.full(6, -np.inf), limits.LOW.ravel(), np.full(BETAS, -3.0), [-0.5]])
     high = np.concatenate([np.full(6, np.inf), limits.HIGH.ravel(), np.full(BETAS, 3.0), [0.5]])
-    return least_squares(lambda x: problem.residuals(x[None])[0], np.clip(start, low + 1e-6, high - 1e-6),
-                         problem.jacobian, (low, high), x_scale="jac", loss="soft_l1", f_scale=2.0,
-                         max_nfev=MAX_STEPS, ftol=1e-4, xtol=1e-4).x
+
+    def jacobian(x: Array) -> Array:
+        check()
+        return problem.jacobian(x)
+
+    return least_squares(lambda x: problem.residuals(x[None])[0], np.clip(start, low + 1e-6, high - 1e-6), jacobian,
+                         (low, high), x_scale="jac", loss="soft_l1", f_scale=2.0, max_nfev=MAX_STEPS, ftol=1e-4,
+                         xtol=1e-4).x
 
 
 def _problem(model: BodyModel, seen: Observation) -> tuple[_Problem, Array]:

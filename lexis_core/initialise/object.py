@@ -6,6 +6,7 @@ metres say against the body standing near. Pixels the person covers, or beyond t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -52,20 +53,25 @@ class ObjectEstimate:
     iou: float
 
 
-def object_from_mask(model: ObjectModel, place: str, body: Mesh, seen: Observation, seed: int) -> ObjectEstimate:
+def object_from_mask(model: ObjectModel, place: str, body: Mesh, seen: Observation, seed: int,
+                     progress: Callable[[float], None] = lambda done: None) -> ObjectEstimate:
     """The pose whose outline fits the mask, near the body.
 
-    place : the library's word for how such an object is held or used, "" when unknown
-    body  : the posed body in camera space
+    place    : the library's word for how such an object is held or used, "" when unknown
+    body     : the posed body in camera space
+    progress : called after every step with the share that is done; it may raise
     """
     match = _Match.of(model, place, body, seen, seed)
     rotations = _candidates()
-    x = match.fitted_to_mask(rotations)
+    progress(0.05)
+    x = match.fitted_to_mask(rotations, lambda done: progress(0.05 + 0.2 * done))
     cost = (match.residuals(rotations, x, COARSE, 1.0) ** 2).sum(1)
     chosen = _diverse(rotations, cost)
-    rotations, x, cost = _refined(match, rotations[chosen], x[chosen], COARSE, 2.0, 8)
+    rotations, x, cost = _refined(match, rotations[chosen], x[chosen], COARSE, 2.0, 8,
+                                  lambda done: progress(0.3 + 0.3 * done))
     chosen = np.argsort(cost)[:FINALISTS]
-    rotations, x, cost = _refined(match, rotations[chosen], x[chosen], FINE, 1.5, 14)
+    rotations, x, cost = _refined(match, rotations[chosen], x[chosen], FINE, 1.5, 14,
+                                  lambda done: progress(0.6 + 0.4 * done))
     best = np.argmin(cost)
     return ObjectEstimate(match.state(rotations[best], x[best]), match.iou(rotations[best], x[best]))
 
@@ -115,12 +121,13 @@ class _Match:
         points = scale[:, None, None] * turned + translation[:, None]
         return silhouettes(self.camera.cropped(self.box, size, size).project(points), self.mesh.faces, size, size)
 
-    def fitted_to_mask(self, rotations: Array) -> Array:
+    def fitted_to_mask(self, rotations: Array, progress: Callable[[float], None]) -> Array:
         """Place and size of each rotation so that area and centroid agree with the mask's: three fixed-point rounds."""
         mask, known = self.crops[COARSE]
         target, area = _centroid(mask[None])[0], mask.sum()
         x = np.tile([0.5, 0.5, self.log_depth, 0.0], (len(rotations), 1))
-        for _ in range(3):
+        for k in range(3):
+            progress(k / 3)
             drawn = self.outlines(rotations, x, COARSE) * known
             x[:, :2] += target - _centroid(drawn)
             grow = 0.5 * np.log(area / np.maximum(drawn.sum((1, 2)), 1))
@@ -163,13 +170,14 @@ class _Match:
         return float((drawn & mask & known).sum() / max(((drawn | mask) & known).sum(), 1))
 
 
-def _refined(match: _Match, rotations: Array, x: Array, size: int, blur: float, steps: int
-             ) -> tuple[Array, Array, Array]:
+def _refined(match: _Match, rotations: Array, x: Array, size: int, blur: float, steps: int,
+             progress: Callable[[float], None]) -> tuple[Array, Array, Array]:
     """Levenberg-Marquardt on every hypothesis at once, with central differences; returns the final costs too."""
     value = match.residuals(rotations, x, size, blur)
     cost = (value**2).sum(1)
     damping = np.full(len(x), 1e-2)
-    for _ in range(steps):
+    for k in range(steps):
+        progress(k / steps)
         jacobian = _jacobian(match, rotations, x, size, blur)
         normal = np.einsum("bim,bjm->bij", jacobian, jacobian)
         slope = np.einsum("bim,bm->bi", jacobian, value)

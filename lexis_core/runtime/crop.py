@@ -11,6 +11,7 @@ from lexis_core.body import BodyModel, rest_joints
 from lexis_core.body.model import joint_rotations
 from lexis_core.body.names import POSED
 from lexis_core.body.surface import GUIDE_POINTS
+from lexis_core.camera import Camera
 from lexis_core.errors import InputError
 from lexis_core.geometry import axis_angle_from_rotation
 from lexis_core.initialise.crop import reduced
@@ -50,12 +51,12 @@ def crop_of(seen: Observation) -> Crop:
                          "Reconstruct from the photo first, or give a person mask.")
     rows, columns = (np.flatnonzero(seen.person_mask.any(axis)) for axis in (1, 0))
     middle = np.array([columns[0] + columns[-1] + 1, rows[0] + rows[-1] + 1]) / 2
-    return crop_around(seen, middle, max(np.ptp(columns), np.ptp(rows), 1) / FILL)
+    return crop_around(seen.camera, middle, max(np.ptp(columns), np.ptp(rows), 1) / FILL)
 
 
-def crop_around(seen: Observation, middle: Array, side: float) -> Crop:
+def crop_around(camera: Camera, middle: Array, side: float) -> Crop:
     """The crop around a place (2,) of the photo; pixels."""
-    focal, center = np.array(seen.camera.focal), np.array(seen.camera.center)
+    focal, center = np.array(camera.focal), np.array(camera.center)
     ray = np.append((middle - center) / focal, 1)
     away = float(np.linalg.norm(ray))
     z = ray / away

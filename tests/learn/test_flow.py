@@ -24,7 +24,6 @@ from lexis_core.learn.flow_state import Coordinates, Free, States, coordinates, 
 from lexis_core.learn.image_encoder import ImageEncoder, ImageParams
 from lexis_core.learn.kinematics import sixd_from_rotation
 from lexis_core.learn.layers import Block
-from lexis_core.learn.learned import crop_of, start_of, state_of
 from lexis_core.learn.net import LexisNet, NetParams
 from lexis_core.learn.net_data import body_points
 from lexis_core.learn.observed import SIDE, Observed, observed
@@ -35,6 +34,7 @@ from lexis_core.learn.starts import rotation_vector, start_errors
 from lexis_core.learn.surface import Posed, landmark_surface, surface_points
 from lexis_core.learn.train_flow import Settings, forward
 from lexis_core.observe.observation import Observation
+from lexis_core.runtime.crop import crop_of, start_of, state_of
 from lexis_core.synthetic.render import render
 from lexis_core.synthetic.states import Interactions, load
 
