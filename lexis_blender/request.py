@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 
@@ -16,6 +16,11 @@ from lexis_core.errors import InputError
 
 from . import preferences, runtime
 from .scene import identity
+
+if TYPE_CHECKING:
+    from lexis_core.body.model import BodyModel
+
+    from .scene.identity import Imported
 
 Request = tuple[dict[str, Any], dict[str, Any]]
 WEIGHTS = ("field", "mask", "landmarks", "inside")
@@ -42,13 +47,46 @@ def reconstruct(context: bpy.types.Context) -> Callable[[], Request]:
         for name, make in later.items():
             made = make()
             (options if isinstance(made, str) else arrays)[name] = made
-        return options, arrays
+        return weighed(options), arrays
 
     return prepare
 
 
+def refine(context: bpy.types.Context, made: Imported, model: BodyModel) -> Callable[[], Request]:
+    """The request for a refinement from where the rig and the object stand now; to be called on a thread."""
+    from dataclasses import replace
+
+    from lexis_core.reconstruction import to_arrays
+
+    from .scene import read_back
+
+    known = read_back.as_imported(made, model)
+    posed = replace(known, state=read_back.posed_state(context, made, model, known.state))
+    options = solver_options(context.scene.lexis) | {"pins": pins(context.scene.lexis, made)}
+    if model.source != "default":
+        options["body"] = model.source
+    return lambda: (weighed(options), to_arrays(posed))
+
+
+def pins(settings: bpy.types.PropertyGroup, made: Imported) -> dict[str, Any]:
+    """What the artist pinned: the body, the object, and bones by their custom property."""
+    joints = [bone.name for bone in made.rig.pose.bones if bone.get(identity.PINNED)]
+    return {"body": settings.pin_body, "object": settings.pin_object, "joints": joints}
+
+
+def weighed(options: dict[str, Any]) -> dict[str, Any]:
+    """The options with the scene's factors made weights; to be called on a thread, since it imports the sampler."""
+    factors = options.get("weights")
+    if factors is None:
+        return options
+    from lexis_core.runtime.sampler import Weights
+
+    usual = Weights()
+    return options | {"weights": {name: factor * getattr(usual, name) for name, factor in factors.items()}}
+
+
 def solver_options(settings: bpy.types.PropertyGroup) -> dict[str, Any]:
-    """Device, steps, seed, weights and body: what reconstructing and refining have in common."""
+    """Device, steps, seed, body, and factors of the usual weights (see weighed)."""
     options = {"device": runtime.device(settings), "steps": settings.steps, "seed": settings.seed}
     factors = {name: getattr(settings, f"weight_{name}") for name in WEIGHTS}
     if any(factor != 1 for factor in factors.values()):

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
+from lexis_core.errors import InputError
+
 from . import snapshot
 
 if TYPE_CHECKING:
@@ -40,11 +42,11 @@ class Solved:
     device: str
 
 
-def keeper(folder: Path, name: str, body: str | None) -> Callable[[Any], Solved]:
+def keeper(folder: Path, name: str, body: str | BodyModel | None) -> Callable[[Any], Solved]:
     """What takes a result's event, on a thread, and writes each hypothesis into the folder.
 
     name : of the files, before the time and the number
-    body : the body's file, None for the default
+    body : the body or its file, None for the default
     """
     stem = f"{re.sub(r'[^-. _a-zA-Z0-9]', '_', name)[:LONGEST_NAME]} {time.strftime('%Y%m%d-%H%M%S')}"
 
@@ -87,6 +89,28 @@ def bring_in(solved: Solved, name: str, scene: str) -> Imported:
         bpy.ops.ed.undo_push(message="LEXIS Reconstruct")
     tell(solved)
     return made
+
+
+def put_on(solved: Solved, import_id: str, scene: str) -> None:
+    """Let an import stand as the result says, as one undo step. InputError when it was deleted meanwhile."""
+    from .scene import apply_state
+
+    with in_scene(scene):
+        made = snapshot.parts(import_id)
+        if made is None:
+            raise InputError("The refined result has no place.", "Its reconstruction was deleted meanwhile.",
+                             f"Import {solved.paths[0]}.")
+        apply_state.apply(bpy.context, made, solved.model, solved.best)
+        paths = [*hypotheses(made.collection), *solved.paths]
+        made.collection[HYPOTHESES] = "\n".join(paths)
+        bpy.context.scene.lexis.hypothesis = len(paths) - 1
+        bpy.ops.ed.undo_push(message="LEXIS Refine")
+    tell(solved)
+
+
+def hypotheses(collection: bpy.types.Collection) -> list[str]:
+    """The files of an import's hypotheses, best first, and after them what was refined from it."""
+    return str(collection.get(HYPOTHESES, "")).splitlines()
 
 
 def tell(solved: Solved) -> None:

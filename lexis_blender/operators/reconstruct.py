@@ -5,7 +5,9 @@ from __future__ import annotations
 import bpy
 from bpy.types import Operator
 
-from .. import dialog, preferences, request, results, runtime
+from lexis_core.errors import InputError
+
+from .. import dialog, preferences, request, results, runtime, snapshot
 from ..jobs import CANCELLING, IDLE, Work
 
 
@@ -26,6 +28,27 @@ class LEXIS_OT_reconstruct(Operator):
     @dialog.told
     def execute(self, context):
         return start(context, wait=True)
+
+
+class LEXIS_OT_refine(Operator):
+    """Go on from where the rig and the object stand now; what is pinned stays"""
+
+    bl_idname = "lexis.refine"
+    bl_label = "Refine from Scene"
+
+    @classmethod
+    def poll(cls, context):
+        if not ready(cls, context):
+            return False
+        return bool(snapshot.active_id(context)) or cls.poll_message_set("Reconstruct or import a result first")
+
+    @dialog.told
+    def invoke(self, context, event):
+        return start_refining(context, wait=False)
+
+    @dialog.told
+    def execute(self, context):
+        return start_refining(context, wait=True)
 
 
 class LEXIS_OT_cancel(Operator):
@@ -60,6 +83,25 @@ def start(context: bpy.types.Context, wait: bool) -> set[str]:
     return {"FINISHED"}
 
 
+def start_refining(context: bpy.types.Context, wait: bool) -> set[str]:
+    """Send what the scene holds to the worker and put what it finds onto the same import. LexisError as above."""
+    from .. import bodies
+
+    made = snapshot.active_import(context)
+    if made is None:
+        raise InputError("There is nothing to refine.", "A part of the reconstruction was deleted.",
+                         "Undo that, or reconstruct again.")
+    model = bodies.body_of_import(made.collection)
+    import_id, scene = made.id, context.scene.name
+    runtime.run(Work(
+        "refine", request.refine(context, made, model),
+        finish=results.keeper(preferences.cache_folder(), made.collection.name, model),
+        done=lambda solved: results.put_on(solved, import_id, scene),
+        failed=dialog.show,
+    ), wait)
+    return {"FINISHED"}
+
+
 def ready(cls: type[Operator], context: bpy.types.Context) -> bool:
     """For poll(): whether a job may start."""
     if runtime.busy():
@@ -71,4 +113,4 @@ def ready(cls: type[Operator], context: bpy.types.Context) -> bool:
     return True
 
 
-CLASSES = (LEXIS_OT_reconstruct, LEXIS_OT_cancel)
+CLASSES = (LEXIS_OT_reconstruct, LEXIS_OT_refine, LEXIS_OT_cancel)

@@ -10,6 +10,7 @@ import bpy
 IMPORT, PART, ID = "lexis_import", "lexis_part", "lexis_id"
 RIG, BODY, OBJECT, CAMERA, SCENE = "rig", "body", "object", "camera", "collection"
 MADE = "lexis_made"  # on the collection: seconds since 1970 when it was imported
+PINNED = "lexis_pinned"  # on a pose bone: refining leaves its joint as it is
 NAME_BYTES = 50  # Blender's names have at most 63 bytes; this leaves room for ".001"
 
 
