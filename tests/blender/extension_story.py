@@ -44,7 +44,8 @@ def traces() -> dict[str, list[str]]:
         "threads": [thread.name for thread in threading.enumerate()],
         "add-ons": bpy.context.preferences.addons.keys(),
     }
-    return {kind: sorted(names) for kind, names in found.items()}
+    # Reading the factory settings doubles some handlers of Blender's own.
+    return {kind: sorted({*names}) + sorted(name for name in names if NAME in name) for kind, names in found.items()}
 
 
 def timers() -> list[str]:

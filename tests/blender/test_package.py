@@ -61,7 +61,10 @@ def _needed_by(name: str, seen: set[str]) -> set[Path]:
     if name in seen:
         return set()
     seen.add(name)
-    distribution = importlib.metadata.distribution(name)
+    try:
+        distribution = importlib.metadata.distribution(name)
+    except importlib.metadata.PackageNotFoundError:  # for another Python or platform
+        return set()
     tops = {file.parts[0] for file in distribution.files if ".." not in file.parts}
     found = {Path(str(distribution.locate_file(top))) for top in tops}
     for requirement in distribution.requires or ():
