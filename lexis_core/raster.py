@@ -1,12 +1,14 @@
 """A z-buffer in numpy: which face is seen at every pixel, and batches of silhouettes.
 
 Triangles become horizontal spans, one per pixel row they cross; a pixel belongs to the span that holds its centre.
+Outlines need no depth and are drawn by edges instead, several times faster.
 Faces with a corner behind the camera (NaN pixels) are left out.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
 Array = np.ndarray
 
@@ -39,18 +41,45 @@ def rasterise(pixels: Array, depth: Array, faces: Array, width: int, height: int
 
 
 def silhouettes(pixels: Array, faces: Array, width: int, height: int) -> Array:
-    """Filled outlines of the same mesh in B poses: pixels (B, V, 2) -> (B, height, width) bool."""
-    count = len(pixels)
-    face, row, start, stop = _spans(pixels, faces, width, height)
-    line = ((face // len(faces)) * height + row) * (width + 1)
-    size = count * height * (width + 1)
-    change = np.bincount(line + start, minlength=size) - np.bincount(line + stop, minlength=size)
-    return np.cumsum(change.reshape(count, height, width + 1)[..., :-1], axis=-1) > 0
+    """Filled outlines of the same mesh in B poses: pixels (B, V, 2) -> (B, height, width) bool.
+
+    How many faces cover a pixel is summed from edges: each adds or takes one to its right. Between two faces that are
+    turned the same way an edge does neither, so only those of the outline and of open borders are followed.
+    """
+    pixels = np.asarray(pixels, np.float64)
+    edges, along = _edges(faces)
+    a, b, c = (pixels[:, faces[:, k]] for k in range(3))
+    u, v = b - a, c - a
+    with np.errstate(invalid="ignore"):
+        turned = np.nan_to_num(np.sign(u[..., 0] * v[..., 1] - u[..., 1] * v[..., 0]))
+    steps = along @ turned.T
+    edge, which = np.nonzero(steps)
+    step = steps[edge, which]
+    a, b = pixels[which, edges[edge, 0]], pixels[which, edges[edge, 1]]
+    down = (b[:, 1] > a[:, 1])[:, None]
+    top, bottom = np.where(down, a, b), np.where(down, b, a)
+    span, row = _expand(_first_centre(top[:, 1], height), _first_centre(bottom[:, 1], height))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        slope = (bottom[:, 0] - top[:, 0]) / (bottom[:, 1] - top[:, 1])
+    column = _first_centre(top[span, 0] + (row + 0.5 - top[span, 1]) * slope[span], width)
+    at = (which[span] * height + row) * (width + 1) + column
+    change = np.bincount(at, np.where(down[:, 0], -step, step)[span], len(pixels) * height * (width + 1))
+    return np.cumsum(change.reshape(len(pixels), height, width + 1)[..., :-1], axis=-1) > 0.5
 
 
 def silhouette(pixels: Array, faces: Array, width: int, height: int) -> Array:
     """Filled outline of one mesh, (V, 2) -> (height, width) bool."""
     return silhouettes(pixels[None], faces, width, height)[0]
+
+
+def _edges(faces: Array) -> tuple[Array, csr_matrix]:
+    """Every edge (E, 2) once, and (E, F): 1 where the face runs along it, -1 where against it."""
+    ends = np.stack([faces, np.roll(faces, -1, 1)], -1).reshape(-1, 2).astype(np.int64)
+    size = int(ends.max()) + 1
+    code, edge = np.unique(ends.min(1) * size + ends.max(1), return_inverse=True)
+    way = np.where(ends[:, 0] < ends[:, 1], 1.0, -1.0)
+    return (np.stack(np.divmod(code, size), -1),
+            csr_matrix((way, (edge.ravel(), np.repeat(np.arange(len(faces)), 3))), (len(code), len(faces))))
 
 
 def _spans(pixels: Array, faces: Array, width: int, height: int) -> tuple[Array, Array, Array, Array]:
