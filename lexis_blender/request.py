@@ -52,20 +52,29 @@ def reconstruct(context: bpy.types.Context) -> Callable[[], Request]:
     return prepare
 
 
-def refine(context: bpy.types.Context, made: Imported, model: BodyModel) -> Callable[[], Request]:
-    """The request for a refinement from where the rig and the object stand now; to be called on a thread."""
-    from dataclasses import replace
+def refine(context: bpy.types.Context, made: Imported, model: BodyModel,
+           painted: bool = False) -> Callable[[], Request]:
+    """The request for a refinement from where the rig and the object stand now; to be called on a thread.
 
+    painted : towards what is painted, instead of by the photo. InputError when nothing is
+    """
     from lexis_core.reconstruction import to_arrays
 
-    from .scene import read_back
+    from .scene import fields, read_back
 
-    known = read_back.as_imported(made, model)
-    posed = replace(known, state=read_back.posed_state(context, made, model, known.state))
+    goal = fields.painted_goal(made) if painted else None
+    if painted and goal is None:
+        raise InputError("There is no painted field to solve for.", "What is painted is what is measured.",
+                         "Press Paint Field, paint where body and object should touch, and press Apply.")
+    posed = read_back.read_back(context, made, model, measured=False)
     options = solver_options(context.scene.lexis) | {"pins": pins(context.scene.lexis, made)}
-    if model.source != "default":
-        options["body"] = model.source
-    return lambda: (weighed(options), to_arrays(posed))
+    options["body"] = None if model.source == "default" else model.source  # not the one the preferences have now
+
+    def prepare() -> Request:
+        asked = {} if goal is None else {f"painted_{name}": values for name, values in goal._asdict().items()}
+        return weighed(options), to_arrays(posed) | asked
+
+    return prepare
 
 
 def pins(settings: bpy.types.PropertyGroup, made: Imported) -> dict[str, Any]:

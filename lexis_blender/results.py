@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from .scene.identity import Imported
 
-HYPOTHESES = "lexis_hypotheses"  # on the collection: the files of all hypotheses, best first, one a line
 LONGEST_NAME = 60
 
 
@@ -29,13 +28,13 @@ LONGEST_NAME = 60
 class Solved:
     """What a job found, ready to be imported.
 
-    best    : the first of the hypotheses
-    model   : the body it poses
-    paths   : the *.lexis.npz of each hypothesis, best first
+    found   : the hypotheses, best first
+    model   : the body they pose
+    paths   : the *.lexis.npz of each hypothesis
     seconds, device : what it took, and what it really ran on
     """
 
-    best: Reconstruction
+    found: tuple[Reconstruction, ...]
     model: BodyModel
     paths: tuple[str, ...]
     seconds: float
@@ -59,7 +58,8 @@ def keeper(folder: Path, name: str, body: str | BodyModel | None) -> Callable[[A
         paths = tuple(str(folder / f"{stem} {number + 1}{SUFFIX}") for number in range(len(found)))
         for result, path in zip(found, paths, strict=True):
             result.save(path)
-        return Solved(found[0], bodies.given(body), paths, float(event.header["seconds"]), str(event.header["device"]))
+        said = event.header
+        return Solved(tuple(found), bodies.given(body), paths, float(said["seconds"]), str(said["device"]))
 
     return keep
 
@@ -81,11 +81,11 @@ def bring_in(solved: Solved, name: str, scene: str) -> Imported:
     When the scene is gone it goes into the open one. Raises LexisError as api.import_reconstruction does.
     """
     from . import api
+    from .scene import hypotheses
 
     with in_scene(scene):
-        made = api.import_reconstruction(solved.best, body=solved.model, options=api.ImportOptions(name=name))
-        made.collection[HYPOTHESES] = "\n".join(solved.paths)
-        bpy.context.scene.lexis.hypothesis = 0
+        made = api.import_reconstruction(solved.found[0], body=solved.model, options=api.ImportOptions(name=name))
+        hypotheses.keep(made, solved.found)
         bpy.ops.ed.undo_push(message="LEXIS Reconstruct")
     tell(solved)
     return made
@@ -93,24 +93,19 @@ def bring_in(solved: Solved, name: str, scene: str) -> Imported:
 
 def put_on(solved: Solved, import_id: str, scene: str) -> None:
     """Let an import stand as the result says, as one undo step. InputError when it was deleted meanwhile."""
-    from .scene import apply_state
+    from .scene import apply_state, hypotheses, read_back
 
     with in_scene(scene):
         made = snapshot.parts(import_id)
         if made is None:
             raise InputError("The refined result has no place.", "Its reconstruction was deleted meanwhile.",
                              f"Import {solved.paths[0]}.")
-        apply_state.apply(bpy.context, made, solved.model, solved.best)
-        paths = [*hypotheses(made.collection), *solved.paths]
-        made.collection[HYPOTHESES] = "\n".join(paths)
-        bpy.context.scene.lexis.hypothesis = len(paths) - 1
+        if not hypotheses.count(made.collection):
+            hypotheses.keep(made, [read_back.as_kept(made, solved.model)])
+        apply_state.apply(bpy.context, made, solved.model, solved.found[0])
+        hypotheses.add(made, solved.found[0])
         bpy.ops.ed.undo_push(message="LEXIS Refine")
     tell(solved)
-
-
-def hypotheses(collection: bpy.types.Collection) -> list[str]:
-    """The files of an import's hypotheses, best first, and after them what was refined from it."""
-    return str(collection.get(HYPOTHESES, "")).splitlines()
 
 
 def tell(solved: Solved) -> None:

@@ -83,8 +83,11 @@ def start(context: bpy.types.Context, wait: bool) -> set[str]:
     return {"FINISHED"}
 
 
-def start_refining(context: bpy.types.Context, wait: bool) -> set[str]:
-    """Send what the scene holds to the worker and put what it finds onto the same import. LexisError as above."""
+def start_refining(context: bpy.types.Context, wait: bool, painted: bool = False) -> set[str]:
+    """Send what the scene holds to the worker and put what it finds onto the same import. LexisError as above.
+
+    painted : towards the painted field, instead of by the photo
+    """
     from .. import bodies
 
     made = snapshot.active_import(context)
@@ -94,7 +97,7 @@ def start_refining(context: bpy.types.Context, wait: bool) -> set[str]:
     model = bodies.body_of_import(made.collection)
     import_id, scene = made.id, context.scene.name
     runtime.run(Work(
-        "refine", request.refine(context, made, model),
+        "refine", request.refine(context, made, model, painted),
         finish=results.keeper(preferences.cache_folder(), made.collection.name, model),
         done=lambda solved: results.put_on(solved, import_id, scene),
         failed=dialog.show,

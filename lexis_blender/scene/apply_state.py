@@ -14,7 +14,7 @@ from lexis_core.interfield import measure as measured
 from lexis_core.mesh import Mesh
 from lexis_core.reconstruction import Reconstruction
 
-from . import armature, attributes, fields, read_back, shapes, skeleton, store
+from . import armature, fields, read_back, shapes, skeleton, store
 from .assemble import placement
 from .identity import Imported
 
@@ -31,8 +31,7 @@ def apply(context: bpy.types.Context, made: Imported, model: BodyModel, result: 
         _pose(context, made, model, result)
         surfaces = Mesh(pose(model, result.state.body).vertices, model.faces), result.object_mesh()
         fields.write(made, result.field, surfaces)
-        if result.predicted_body is not None and result.predicted_object is not None:
-            fields.write_pair(made, attributes.PREDICTED, result.predicted_body, result.predicted_object)
+        fields.write_predicted(made, result)
         store.keep_state(made, result)
 
 

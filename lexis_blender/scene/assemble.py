@@ -15,7 +15,7 @@ from lexis_core.mesh import Mesh
 from lexis_core.reconstruction import Reconstruction
 from lexis_core.state import ObjectState
 
-from . import armature, attributes, axes, camera, fields, identity, mesh, shapes, skeleton, store
+from . import armature, axes, camera, fields, identity, mesh, shapes, skeleton, store
 from .identity import Imported
 
 Array = np.ndarray
@@ -81,8 +81,7 @@ def _fill(context: bpy.types.Context, collection: bpy.types.Collection, result: 
     _tag(made)
     surfaces = Mesh(pose(model, result.state.body).vertices, model.faces), result.object_mesh()
     fields.write(made, result.field, surfaces, options.contact)
-    if result.predicted_body is not None and result.predicted_object is not None:
-        fields.write_pair(made, attributes.PREDICTED, result.predicted_body, result.predicted_object)
+    fields.write_predicted(made, result)
     return made
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import bpy
 import numpy as np
 
@@ -9,6 +11,7 @@ from lexis_core import interfield
 from lexis_core.errors import InputError
 from lexis_core.interfield import InterField, summary
 from lexis_core.mesh import Mesh
+from lexis_core.reconstruction import Reconstruction
 
 from . import attributes, material
 from .identity import Imported
@@ -22,6 +25,15 @@ SIGMA, SHOWN, THRESHOLD, LEGEND = "lexis_sigma", "lexis_shown", "lexis_contact",
 CONTACT_AREA, PENETRATION, NEAREST = "lexis_contact_area", "lexis_penetration", "lexis_nearest"
 
 Pair = tuple[Array, Array]
+
+
+class Goal(NamedTuple):
+    """A painted field, and where it was painted: (Vb,) float32, (Vb,) bool, (Vo,) float32, (Vo,) bool."""
+
+    body: Array
+    body_mask: Array
+    object: Array
+    object_mask: Array
 
 
 def write(made: Imported, field: InterField, surfaces: tuple[Mesh, Mesh], threshold: float | None = None) -> None:
@@ -56,6 +68,14 @@ def write_pair(made: Imported, name: str, body: Array, item: Array) -> None:
         show(made, name)
 
 
+def write_predicted(made: Imported, result: Reconstruction) -> None:
+    """The network's own field, where the result has one; else there is none."""
+    if result.predicted_body is None or result.predicted_object is None:
+        drop_pair(made, attributes.PREDICTED)
+    else:
+        write_pair(made, attributes.PREDICTED, result.predicted_body, result.predicted_object)
+
+
 def read_pair(made: Imported, name: str) -> Pair | None:
     """A field of both meshes: (Vb,) and (Vo,), or None when one of them lacks it."""
     if not available(made, name):
@@ -65,10 +85,12 @@ def read_pair(made: Imported, name: str) -> Pair | None:
 
 
 def drop_pair(made: Imported, name: str) -> None:
+    """Remove a field from both meshes, and show the InterField if it was the one shown."""
+    was_shown = shown(made) == name
     for mesh in meshes(made):
         attributes.drop(mesh, name)
-    if shown(made) == name:
-        show(made, "interfield")
+    if was_shown:
+        show(made, attributes.FIELD)
 
 
 def available(made: Imported, kind: str) -> bool:
@@ -122,13 +144,13 @@ def set_threshold(made: Imported, threshold: float, surfaces: tuple[Mesh, Mesh])
     show(made, shown(made))
 
 
-def painted_goal(made: Imported) -> tuple[Array, Array, Array, Array] | None:
-    """Body values and mask, object values and mask of what was painted; None when nothing was."""
+def painted_goal(made: Imported) -> Goal | None:
+    """What was painted; None when nothing was."""
     painted, field = read_pair(made, attributes.PAINTED), read_pair(made, attributes.FIELD)
     if painted is None or field is None:
         return None
     masks = [np.abs(p - f) > CHANGE for p, f in zip(painted, field, strict=True)]
-    return (painted[0], masks[0], painted[1], masks[1]) if masks[0].any() or masks[1].any() else None
+    return Goal(painted[0], masks[0], painted[1], masks[1]) if masks[0].any() or masks[1].any() else None
 
 
 def meshes(made: Imported) -> tuple[bpy.types.Mesh, bpy.types.Mesh]:

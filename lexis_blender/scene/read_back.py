@@ -32,47 +32,55 @@ STRETCH = 1e-3      # how much one axis may be longer than another
 CAMERA_AT_REST = np.array([[1, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]], np.float64)
 
 
-def read_back(context: bpy.types.Context, made: Imported, model: BodyModel) -> Reconstruction:
+def read_back(context: bpy.types.Context, made: Imported, model: BodyModel, measured: bool = True) -> Reconstruction:
     """The import as it stands at the current frame. Its InterField is measured anew where anything has moved.
 
+    measured : False leaves the field as it was, which is quick; for when it is about to be solved anew anyway
     Raises InputError when the rig is scaled, the object is stretched or mirrored, a mesh was cut or is in edit mode, or
     the collection does not know what it was made from.
     """
-    result = as_imported(made, model)
+    result = as_kept(made, model)
     state = posed_state(context, made, model, result.state)
-    if state is result.state and store.fields_are_kept(made):
+    if state is not result.state:
+        result = replace(result, state=state, info={**result.info, "edited": True})
+    elif store.fields_are_kept(made):
         return result
-    edited = state is not result.state
-    moved = replace(result, state=state, info={**result.info, "edited": True}) if edited else result
-    return replace(moved, field=measure(Mesh(pose(model, state.body).vertices, model.faces), moved.object_mesh(),
-                                        result.field.sigma))
+    return anew(result, model) if measured else result
 
 
-def as_imported(made: Imported, model: BodyModel) -> Reconstruction:
-    """The result the rig was last posed by, with the object's mesh and the fields as they are on the meshes."""
-    arrays = store.kept(made)
+def as_kept(made: Imported, model: BodyModel) -> Reconstruction:
+    """The result the rig was last posed by, with the object's mesh as it is and the fields the meshes carry."""
+    return whole(made, model, store.kept(made), _field(made), fields.read_pair(made, attributes.PREDICTED))
+
+
+def whole(made: Imported, model: BodyModel, kept: dict[str, Array], field: InterField | None,
+          predicted: fields.Pair | None) -> Reconstruction:
+    """A result of this import's body and object. kept : as of store.kept(). Without a field it is measured."""
     vertices, faces = object_mesh(made.object)
-    arrays.setdefault(store.FACES, faces)
-    arrays["object_vertices"] = vertices
-    if len(made.body.data.vertices) != len(model.template):
+    count = len(model.template)
+    if len(made.body.data.vertices) != count:
         raise InputError(f'"{made.body.name}" is no longer the body.', "Vertices were added or removed.",
                          "Undo that, or import the reconstruction again.")
-    field = _field(made)
-    lacking = field is None
-    if lacking:
-        near = np.ones(len(model.template), np.float32), np.ones(len(vertices), np.float32)
-        field = InterField(*near, *(0 * n for n in near), *(n < 0 for n in near), float(arrays["sigma"]))
-    arrays |= {"if_body": field.body, "if_object": field.object, "body_distance": field.body_distance,
-               "object_distance": field.object_distance, "body_inside": field.body_inside,
-               "object_inside": field.object_inside}
-    predicted = fields.read_pair(made, attributes.PREDICTED)
+    fits = field is not None and (len(field.body), len(field.object)) == (count, len(vertices))
+    if not fits:
+        far = [np.full(n, 1.0, np.float32) for n in (count, len(vertices))]
+        field, predicted = InterField(*far, *far, *(a < 0 for a in far), fields.sigma(made)), None
+    arrays = {
+        store.FACES: faces, **kept, "object_vertices": vertices, "sigma": np.array(field.sigma),
+        "if_body": field.body, "if_object": field.object, "body_distance": field.body_distance,
+        "object_distance": field.object_distance, "body_inside": field.body_inside,
+        "object_inside": field.object_inside,
+    }
     if predicted is not None:
-        arrays |= dict(zip(("predicted_body", "predicted_object"), predicted, strict=True))
+        arrays["predicted_body"], arrays["predicted_object"] = predicted
     result = from_arrays(arrays, f'"{made.collection.name}"')
-    if lacking:
-        posed = Mesh(pose(model, result.state.body).vertices, model.faces)
-        result = replace(result, field=measure(posed, result.object_mesh(), field.sigma))
-    return result
+    return result if fits else anew(result, model)
+
+
+def anew(result: Reconstruction, model: BodyModel) -> Reconstruction:
+    """The result with its InterField measured."""
+    posed = Mesh(pose(model, result.state.body).vertices, model.faces)
+    return replace(result, field=measure(posed, result.object_mesh(), result.field.sigma))
 
 
 def posed_state(context: bpy.types.Context, made: Imported, model: BodyModel, known: State) -> State:

@@ -90,10 +90,10 @@ def put_bytes(collection: bpy.types.Collection, name: str, data: bytes) -> None:
     collection[name] = data
 
 
-def packed(arrays: Mapping[str, Array]) -> bytes:
-    """Arrays as the bytes of a .npz file."""
+def packed(arrays: Mapping[str, Array], small: bool = True) -> bytes:
+    """Arrays as the bytes of a .npz file; quick to make rather than small where they are many numbers."""
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
+    (np.savez_compressed if small else np.savez)(buffer, **arrays)
     return buffer.getvalue()
 
 
