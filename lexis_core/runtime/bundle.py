@@ -10,17 +10,22 @@ import json
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 from lexis_core.errors import BundleError
+from lexis_core.runtime.onnx_reading import ELEMENTS, read_onnx
 
 FORMAT_VERSION = 1
 MANIFEST = "bundle.json"
 MAX_MANIFEST_BYTES = 1_000_000
 MAX_FILES = 1000
+MAX_MODEL_BYTES = 2_000_000_000    # a protocol buffer cannot be larger
+DOMAINS = {"", "ai.onnx", "com.microsoft"}  # of the operators ONNX Runtime brings itself
+FOREIGN = {"EPContext"}            # of those, what holds compiled code for a device
+REMEDY = "Install LEXIS again, or fetch the bundle again."
 
 
 @dataclass(frozen=True)
@@ -43,11 +48,17 @@ class ModelEntry:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A verified folder. `models` maps a model's name to its entry; `path` gives the file."""
+    """A verified folder. `models` maps a model's name to its entry; `path` gives the file.
+
+    lexis  : what the sampler must know of its networks, plain JSON
+    golden : file with inputs and the outputs they must give, or ""
+    """
 
     folder: Path
     name: str
     models: Mapping[str, ModelEntry]
+    lexis: Mapping[str, Any] = field(default_factory=dict)
+    golden: str = ""
 
     def path(self, model: str) -> Path:
         """The verified ONNX file of a model. BundleError when the bundle has no such model."""
@@ -71,7 +82,8 @@ def default_bundle() -> Bundle:
 
 
 def open_bundle(folder: Path | str, hard_links: bool = False) -> Bundle:
-    """Verify a bundle: exactly the files of its bundle.json, each a plain file of the stated size and SHA-256.
+    """Verify a bundle: exactly the files of its bundle.json, each a plain file of the stated size and SHA-256, and
+    each model made of ONNX Runtime's own operators, with the inputs and outputs that bundle.json says.
 
     hard_links : accept files that have a second name elsewhere on the disk
     BundleError when anything is missing, extra, altered, a link, outside the folder, or of a later format.
@@ -81,25 +93,40 @@ def open_bundle(folder: Path | str, hard_links: bool = False) -> Bundle:
         _refuse(folder, "There is no such folder.")
     manifest = _read_manifest(folder)
     if manifest.get("format_version") != FORMAT_VERSION:
-        _refuse(folder, f"It has format {manifest.get('format_version')!r}, this LEXIS reads format {FORMAT_VERSION}.",
-                "Update LEXIS, or use a bundle made for this version.")
+        _refuse(folder, f"It has format {manifest.get('format_version')!r:.40}, this LEXIS reads format "
+                f"{FORMAT_VERSION}.", "Update LEXIS, or use a bundle made for this version.")
     try:
-        files = {_safe_name(folder, name): (int(entry["size"]), str(entry["sha256"]))
-                 for name, entry in manifest["files"].items()}
-        models = {str(name): _model_entry(entry) for name, entry in manifest["models"].items()}
-        name = str(manifest["name"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        _refuse(folder, f"Its {MANIFEST} lacks or garbles an entry ({type(error).__name__}: {error}).")
-    for model, entry in models.items():
-        if entry.file not in files:
-            _refuse(folder, f"Its {MANIFEST} names the file {entry.file!r} for {model!r} but does not list it.")
+        files = {name: _file_entry(entry) for name, entry in _is(dict, manifest["files"]).items()}
+        models = {name: _model_entry(entry) for name, entry in _is(dict, manifest["models"]).items()}
+        bundle = Bundle(folder, _is(str, manifest["name"]), models, _is(dict, manifest.get("lexis", {})),
+                        _is(str, manifest.get("golden", "")))
+    except (KeyError, ValueError) as error:
+        _refuse(folder, f"Its {MANIFEST} lacks or garbles an entry ({type(error).__name__}: {str(error)[:80]}).")
+    for name in files:
+        if not is_plain_path(name) or name == MANIFEST:
+            _refuse(folder, f"Its {MANIFEST} lists {name!r:.80}, which is not a plain path inside the folder.")
+    named = [(model, entry.file) for model, entry in models.items()]
+    for model, file in [*named, *([("golden", bundle.golden)] if bundle.golden else [])]:
+        if file not in files:
+            _refuse(folder, f"Its {MANIFEST} names the file {file!r:.80} for {model!r:.80} but does not list it.")
     _check_file_set(folder, set(files))
     for file, (size, digest) in files.items():
         _check_file(folder, file, size, digest, hard_links)
-    return Bundle(folder, name, models)
+    for model, entry in models.items():
+        _check_model(folder, model, entry, set(files))
+    return bundle
 
 
-def seal_bundle(folder: Path, name: str, models: Mapping[str, ModelEntry]) -> None:
+def describe(folder: Path, file: str, licence: str) -> ModelEntry:
+    """The entry of an ONNX file, its tensors as the file itself says. ValueError when it is no ONNX file."""
+    found = read_onnx((folder / file).read_bytes())
+    inputs, outputs = ({name: TensorSpec(*spec) for name, spec in tensors.items()}
+                       for tensors in (found.inputs, found.outputs))
+    return ModelEntry(file, licence, inputs, outputs)
+
+
+def seal_bundle(folder: Path, name: str, models: Mapping[str, ModelEntry], lexis: Mapping[str, Any] | None = None,
+                golden: str = "") -> None:
     """Write bundle.json for the files that lie in the folder now."""
     files = {}
     for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name != MANIFEST):
@@ -107,69 +134,126 @@ def seal_bundle(folder: Path, name: str, models: Mapping[str, ModelEntry]) -> No
         files[path.relative_to(folder).as_posix()] = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
     manifest = {"format_version": FORMAT_VERSION, "name": name, "files": files,
                 "models": {model: asdict(entry) for model, entry in models.items()}}
+    manifest |= ({"lexis": lexis} if lexis else {}) | ({"golden": golden} if golden else {})
     written = folder / f"{MANIFEST}.part"
     written.write_text(json.dumps(manifest, indent=1) + "\n")
     os.replace(written, folder / MANIFEST)
 
 
+def is_plain_path(name: str) -> bool:
+    """Whether a name with forward slashes stays inside its folder on every system."""
+    parts = PurePosixPath(name).parts
+    return (0 < len(name) <= 200 and name.isprintable() and not any(c in name for c in '\\:*?"<>|')
+            and not name.startswith("/") and ".." not in parts and "/".join(parts) == name
+            and not any(part.endswith((".", " ")) for part in parts))
+
+
 def _read_manifest(folder: Path) -> dict:
-    path = folder / MANIFEST
     try:
-        if path.is_symlink() or path.stat().st_size > MAX_MANIFEST_BYTES:
-            _refuse(folder, f"Its {MANIFEST} is a link or far too large.")
-        manifest = json.loads(path.read_bytes())
+        with _opened(folder, MANIFEST) as file:
+            data = file.read(MAX_MANIFEST_BYTES + 1)
+        if len(data) > MAX_MANIFEST_BYTES:
+            _refuse(folder, f"Its {MANIFEST} is far too large.")
+        manifest = json.loads(data)
     except FileNotFoundError:
         _refuse(folder, f"It has no {MANIFEST}.")
     except (OSError, ValueError, RecursionError) as error:
-        _refuse(folder, f"Its {MANIFEST} cannot be read ({error}).")
+        _refuse(folder, f"Its {MANIFEST} cannot be read ({str(error)[:80]}).")
     if not isinstance(manifest, dict):
         _refuse(folder, f"Its {MANIFEST} is not a JSON object.")
     return manifest
 
 
-def _model_entry(entry: dict) -> ModelEntry:
-    def tensors(specs: dict) -> dict[str, TensorSpec]:
-        return {str(name): TensorSpec(str(spec["type"]), tuple(int(n) for n in spec["shape"]))
-                for name, spec in specs.items()}
-
-    return ModelEntry(str(entry["file"]), str(entry["licence"]), tensors(entry["inputs"]), tensors(entry["outputs"]))
+def _is(kind: type, value: Any) -> Any:
+    if type(value) is not kind:
+        raise ValueError(f"a {kind.__name__} is needed, not {value!r:.40}")
+    return value
 
 
-def _safe_name(folder: Path, name: str) -> str:
-    """The name itself when it stays inside the folder on every system."""
-    parts = PurePosixPath(name).parts
-    plain = bool(parts) and not name.startswith("/") and not any(c in name for c in '\\:\0')
-    if not plain or ".." in parts or "/".join(parts) != name or name == MANIFEST:
-        _refuse(folder, f"Its {MANIFEST} lists {name!r}, which is not a plain path inside the folder.")
-    return name
+def _file_entry(entry: Any) -> tuple[int, str]:
+    return _is(int, _is(dict, entry)["size"]), _is(str, entry["sha256"])
+
+
+def _model_entry(entry: Any) -> ModelEntry:
+    def tensors(specs: Any) -> dict[str, TensorSpec]:
+        return {name: TensorSpec(kind(_is(dict, spec)["type"]), tuple(size(n) for n in _is(list, spec["shape"])))
+                for name, spec in _is(dict, specs).items()}
+
+    def kind(value: Any) -> str:
+        if value not in ELEMENTS.values():
+            raise ValueError(f"{value!r:.40} is no type of a tensor")
+        return value
+
+    def size(value: Any) -> int:
+        if _is(int, value) < -1:
+            raise ValueError(f"{value} is no size")
+        return value
+
+    return ModelEntry(_is(str, _is(dict, entry)["file"]), _is(str, entry["licence"]), tensors(entry["inputs"]),
+                      tensors(entry["outputs"]))
 
 
 def _check_file_set(folder: Path, listed: set[str]) -> None:
-    found = set()
+    found, seen = set(), 0
     for root, folders, files in os.walk(folder):
         for name in folders:
             if Path(root, name).is_symlink():
                 _refuse(folder, f"{name!r} in it is a link.")
         found |= {Path(root, name).relative_to(folder).as_posix() for name in files}
-        if len(found) > MAX_FILES:
+        seen += len(files) + len(folders)
+        if seen > MAX_FILES:
             _refuse(folder, f"It holds more than {MAX_FILES} files.")
     found.discard(MANIFEST)
     if missing := sorted(listed - found):
-        _refuse(folder, f"It lacks {', '.join(missing)}.")
+        _refuse(folder, f"It lacks {', '.join(missing[:5])}.")
     if extra := sorted(found - listed):
         _refuse(folder, f"It holds files that its {MANIFEST} does not list: {', '.join(extra[:5])}.")
 
 
 def _check_file(folder: Path, name: str, size: int, digest: str, hard_links: bool) -> None:
-    if (folder / name).is_symlink():
-        _refuse(folder, f"{name!r} in it is a link.")
-    with open(folder / name, "rb") as file:
+    with _opened(folder, name) as file:
         status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode) or (status.st_nlink > 1 and not hard_links):
+        if status.st_nlink > 1 and not hard_links:
             _refuse(folder, f"{name!r} in it is a link or not a plain file.")
         if status.st_size != size or hashlib.file_digest(file, "sha256").hexdigest() != digest:
             _refuse(folder, f"{name!r} in it is damaged or was changed: size or checksum differ from {MANIFEST}.")
 
 
-def _refuse(folder: Path, why: str, remedy: str = "Install LEXIS again, or fetch the bundle again.") -> NoReturn:
+def _opened(folder: Path, name: str) -> BinaryIO:
+    """A plain file of the bundle, open; a link is not followed, and a pipe is not waited for."""
+    path = folder / name
+    if path.is_symlink():
+        _refuse(folder, f"{name!r} in it is a link.")
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+                         | getattr(os, "O_NONBLOCK", 0))
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        _refuse(folder, f"{name!r} in it is a link or not a plain file.")
+    return os.fdopen(descriptor, "rb")
+
+
+def _check_model(folder: Path, model: str, entry: ModelEntry, files: set[str]) -> None:
+    """The operators, files and tensors of a model, against what is allowed and what bundle.json says."""
+    name = entry.file
+    if (folder / name).stat().st_size > MAX_MODEL_BYTES:
+        _refuse(folder, f"{name!r} in it is too large for a model.")
+    with _opened(folder, name) as file:
+        data = file.read()
+    try:
+        found = read_onnx(data)
+    except (ValueError, RecursionError) as error:
+        _refuse(folder, f"{name!r} in it is no ONNX model ({error}).")
+    for domain, operator in sorted(found.operators - found.functions):
+        if domain not in DOMAINS or operator in FOREIGN:
+            _refuse(folder, f"{name!r} in it uses {f'{domain}:{operator}'!r:.80}, which is no operator of ONNX "
+                    "Runtime itself.", "Use a bundle whose models need no foreign code.")
+    for other in sorted(found.files):
+        if not is_plain_path(other) or (PurePosixPath(name).parent / other).as_posix() not in files:
+            _refuse(folder, f"{name!r} in it keeps weights in {other!r:.80}, which {MANIFEST} does not list.")
+    for what, said, real in (("inputs", entry.inputs, found.inputs), ("outputs", entry.outputs, found.outputs)):
+        if {name: (spec.type, spec.shape) for name, spec in said.items()} != real:
+            _refuse(folder, f"{name!r} in it has other {what} than {MANIFEST} says for {model!r:.80}.")
+
+
+def _refuse(folder: Path, why: str, remedy: str = REMEDY) -> NoReturn:
     raise BundleError(f"The model bundle {folder} cannot be used.", why, remedy)

@@ -1,116 +1,33 @@
-"""The bundle is refused when anything about it is off; sessions say where they run and keep quiet about it."""
+"""Sessions say where they run and why not elsewhere, stop when told to, and keep quiet about it all."""
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
+import onnx_models
 import pytest
 
-from lexis_core.errors import BundleError, InputError, RuntimeUnavailable
-from lexis_core.runtime.bundle import MANIFEST, ModelEntry, TensorSpec, default_bundle, open_bundle, seal_bundle
-from lexis_core.runtime.session import PROVIDERS, Session, import_onnxruntime
+from lexis_core.errors import BundleError, Cancelled, InputError, OutOfMemory, RuntimeUnavailable
+from lexis_core.runtime.bundle import default_bundle
+from lexis_core.runtime.devices import PROVIDERS, devices, import_onnxruntime, why_not
+from lexis_core.runtime.session import Session, Sessions
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture
-def bundle(tmp_path):
-    """A small sealed bundle: one model file in a folder, and a licence."""
-    folder = tmp_path / "bundle"
-    (folder / "models").mkdir(parents=True)
-    (folder / "models" / "a.onnx").write_bytes(b"model a")
-    (folder / "LICENSE").write_text("free")
-    seal_bundle(folder, "small", {"a": ModelEntry("models/a.onnx", "MIT", {"x": TensorSpec("float32", (1, -1))}, {})})
-    return folder
-
-
-def change(folder: Path, **entries) -> None:
-    manifest = json.loads((folder / MANIFEST).read_text())
-    (folder / MANIFEST).write_text(json.dumps(manifest | entries))
-
-
-def test_a_sealed_bundle_opens_with_its_models(bundle):
-    opened = open_bundle(bundle)
-    assert opened.name == "small"
-    assert opened.path("a") == bundle / "models" / "a.onnx"
-    assert opened.models["a"].inputs["x"] == TensorSpec("float32", (1, -1))
-
-
-def test_the_default_bundle_is_whole_and_describes_its_models_truly():
+def test_the_default_bundle_describes_its_models_truly():
     bundle = default_bundle()
-    assert sum(f.stat().st_size for f in bundle.folder.iterdir()) < 13_000_000
     for name, entry in bundle.models.items():
         session = import_onnxruntime().InferenceSession(os.fspath(bundle.path(name)))
-        assert {i.name: tuple(i.shape) for i in session.get_inputs()} == {n: s.shape for n, s in entry.inputs.items()}
-        assert {o.name: tuple(o.shape) for o in session.get_outputs()} == {n: s.shape for n, s in entry.outputs.items()}
-    assert "Apache License" in (bundle.folder / "LICENSE").read_text()
-    assert "mediapipe 0.10.21" in (bundle.folder / "NOTICE").read_text()
-
-
-def test_each_way_to_alter_a_bundle_is_refused_with_its_reason(bundle):
-    def altered(reason, alter):
-        copy = bundle.parent / "copy"
-        shutil.rmtree(copy, ignore_errors=True)
-        shutil.copytree(bundle, copy)
-        alter(copy)
-        with pytest.raises(BundleError) as refused:
-            open_bundle(copy)
-        assert reason in refused.value.why
-        assert str(copy) in refused.value.what
-        assert refused.value.remedy.endswith(".")
-
-    files = json.loads((bundle / MANIFEST).read_text())["files"]
-    licence = files["LICENSE"]
-    altered("lacks LICENSE", lambda f: (f / "LICENSE").unlink())
-    altered("does not list: extra", lambda f: (f / "extra").touch())
-    altered("does not list: models/b.onnx", lambda f: (f / "models" / "b.onnx").touch())
-    altered("damaged", lambda f: (f / "LICENSE").write_text("fee!"))
-    altered("damaged", lambda f: (f / "LICENSE").write_text("longer text"))
-    altered("has no bundle.json", lambda f: (f / MANIFEST).unlink())
-    altered("cannot be read", lambda f: (f / MANIFEST).write_text("{"))
-    altered("cannot be read", lambda f: (f / MANIFEST).write_text("[" * 100_000))
-    altered("not a JSON object", lambda f: (f / MANIFEST).write_text("[]"))
-    altered("far too large", lambda f: (f / MANIFEST).write_text(" " * 2_000_000))
-    altered("format 2", lambda f: change(f, format_version=2))
-    altered("format None", lambda f: (f / MANIFEST).write_text("{}"))
-    altered("garbles", lambda f: change(f, files=[]))
-    altered("garbles", lambda f: change(f, models={"a": {"file": "models/a.onnx"}}))
-    altered("does not list it", lambda f: change(f, models={
-        "a": {"file": "b.onnx", "licence": "MIT", "inputs": {}, "outputs": {}}}))
-    for name in ("../outside", "/etc/hostname", "models/../LICENSE", "C:evil", "a\\b", "./LICENSE", "", MANIFEST):
-        altered("not a plain path", lambda f, name=name: change(f, files=files | {name: licence}))
-
-
-@pytest.mark.skipif(os.name == "nt", reason="making links needs a right on Windows")
-def test_links_in_a_bundle_are_refused(bundle, tmp_path):
-    outside = tmp_path / "outside"
-    shutil.move(bundle / "LICENSE", outside)
-    (bundle / "LICENSE").symlink_to(outside)
-    with pytest.raises(BundleError, match="is a link"):
-        open_bundle(bundle)
-    (bundle / "LICENSE").unlink()
-    os.link(outside, bundle / "LICENSE")
-    with pytest.raises(BundleError, match="is a link"):
-        open_bundle(bundle)
-    assert open_bundle(bundle, hard_links=True).name == "small"
-    shutil.move(bundle / "models", tmp_path / "models")
-    (bundle / "models").symlink_to(tmp_path / "models")
-    with pytest.raises(BundleError, match="is a link"):
-        open_bundle(bundle, hard_links=True)
-
-
-def test_a_missing_bundle_and_a_missing_model_are_said_plainly(bundle, tmp_path):
-    with pytest.raises(BundleError, match="no such folder"):
-        open_bundle(tmp_path / "nowhere")
-    with pytest.raises(BundleError, match="only a"):
-        open_bundle(bundle).path("b")
+        for told, real in ((entry.inputs, session.get_inputs()), (entry.outputs, session.get_outputs())):
+            assert {name: spec.shape for name, spec in told.items()} == {
+                r.name: tuple(n if isinstance(n, int) else -1 for n in r.shape) for r in real}
 
 
 def test_a_session_runs_where_it_says_and_checks_what_it_is_given():
@@ -136,13 +53,105 @@ def test_sessions_give_the_same_bytes_from_many_threads():
 
 def test_a_device_that_is_not_there_is_an_error_and_never_a_silent_cpu():
     path = default_bundle().path("landmarks")
-    available = import_onnxruntime().get_available_providers()
-    for device in {"cuda", "coreml"} - {d for d, provider in PROVIDERS.items() if provider in available}:
+    for device in set(PROVIDERS) - set(devices()):
         with pytest.raises(RuntimeUnavailable) as error:
             Session(path, device=device)
-        assert device in error.value.what
+        assert device in error.value.what and error.value.why == why_not(device)
     with pytest.raises(InputError, match="abacus"):
         Session(path, device="abacus")
+    with pytest.raises(InputError, match="abacus"):
+        Sessions(device="abacus")
+
+
+def test_auto_says_what_runs_and_why_not_cuda():
+    session = Session(default_bundle().path("landmarks"))
+    assert session.device == ("cuda" if "cuda" in devices() else "cpu")
+    assert session.why_not == ("" if session.device == "cuda" else f"CUDA did not run. {why_not('cuda')}")
+    assert Session(default_bundle().path("landmarks"), "cpu").why_not == ""
+
+
+@pytest.mark.skipif("cuda" not in devices(), reason="there is no CUDA device here")
+def test_cuda_gives_the_numbers_of_the_cpu_within_its_memory():
+    image = {"image": np.random.default_rng(0).random((1, 256, 256, 3), np.float32)}
+    path = default_bundle().path("landmarks")
+    expected = Session(path, "cpu").run(image)
+    found = Session(path, "cuda", memory=1 << 30).run(image)
+    for name, array in expected.items():
+        np.testing.assert_allclose(found[name], array, atol=1e-3, rtol=1e-3)
+
+
+def test_a_run_that_would_take_years_stops_when_it_is_cancelled(tmp_path):
+    session = Session(onnx_models.endless(tmp_path / "endless.onnx"), "cpu")
+    stop = threading.Event()
+    inputs = {"n": np.array(10**12), "a": np.zeros((64, 64), np.float32)}
+    threading.Timer(0.3, stop.set).start()
+    with pytest.raises(Cancelled):
+        session.run(inputs, cancelled=stop.is_set)
+    with pytest.raises(Cancelled):
+        session.run_kept(inputs, cancelled=stop.is_set)
+    assert session.run(inputs | {"n": np.array(2)}, cancelled=lambda: False)["out"].shape == (64, 64)
+
+
+def test_cancelling_one_run_leaves_the_others_alone(tmp_path):
+    session = Session(onnx_models.endless(tmp_path / "endless.onnx"), "cpu", threads=1)
+    start, ended = time.monotonic(), {}
+
+    def work(name, steps, cancelled):
+        try:
+            ended[name] = session.run({"n": np.array(steps), "a": np.ones((8, 8), np.float32)}, cancelled=cancelled)
+        except Cancelled:
+            ended[name] = "cancelled"
+
+    threads = [threading.Thread(target=work, args=job) for job in (
+        ("first", 10**12, lambda: time.monotonic() > start + 0.2), ("second", 10**5, lambda: False))]
+    [t.start() for t in threads]
+    [t.join() for t in threads]
+    assert ended["first"] == "cancelled" and np.isfinite(ended["second"]["out"]).all()
+
+
+def test_what_does_not_fit_into_memory_is_said_with_a_way_out(tmp_path):
+    session = Session(onnx_models.vast(tmp_path / "vast.onnx"), "cpu")
+    assert session.run({"n": np.array([2, 3])})["out"].shape == (2, 3)
+    with pytest.raises(OutOfMemory, match="hypotheses"):
+        session.run({"n": np.array([1 << 21, 1 << 21])})
+    with pytest.raises(RuntimeUnavailable, match="report it"):
+        session.run({"n": np.array([-1, 3])})
+
+
+def test_outputs_kept_on_the_device_go_in_again(tmp_path):
+    session = Session(onnx_models.doubling(tmp_path / "double.onnx"))
+    start = np.arange(6, dtype=np.float32).reshape(2, 3)
+    value = session.kept(start)
+    for _ in range(3):
+        value = session.run_kept({"x": value})["y"]
+    assert np.array_equal(value.numpy(), 8 * start)
+    assert np.array_equal(session.run_kept({"x": start[:, ::-1]})["y"].numpy(), 2 * start[:, ::-1])
+    with pytest.raises(InputError, match="float32"):
+        session.run_kept({"x": session.kept(start.astype(float))})
+
+
+def test_sessions_are_opened_once_and_released():
+    sessions = Sessions(device="cpu", threads=1)
+    assert sessions.opened == ()
+    first = sessions["landmarks"]
+    assert sessions["landmarks"] is first and sessions.opened == ("landmarks",)
+    sessions.release()
+    assert sessions.opened == () and sessions["landmarks"] is not first
+    with pytest.raises(BundleError, match="no model called"):
+        sessions["crystal ball"]
+
+
+def test_two_packages_of_the_runtime_in_one_environment_are_refused(tmp_path):
+    """They overwrite each other's files; pip does not say so."""
+    for name in ("onnxruntime", "onnxruntime-gpu"):
+        folder = tmp_path / f"{name.replace('-', '_')}-1.31.1.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.31.1\n")
+    script = "from lexis_core.runtime.devices import import_onnxruntime; import_onnxruntime()"
+    run = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True,
+                         env=os.environ | {"PYTHONPATH": str(tmp_path)})
+    assert run.returncode and "onnxruntime-gpu 1.31.1 are both installed" in run.stderr
+    assert "pip uninstall onnxruntime onnxruntime-gpu" in run.stderr
 
 
 def test_a_file_that_is_no_model_is_a_bundle_error(tmp_path):
