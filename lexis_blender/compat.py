@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -23,6 +24,34 @@ def node_tree(owner: bpy.types.Material | bpy.types.World) -> bpy.types.NodeTree
     if owner.node_tree is None:
         owner.use_nodes = True
     return owner.node_tree
+
+
+def take_weight_brush(context: bpy.types.Context, weight: float) -> str:
+    """Let the weight brush paint this weight, one group at a time; what give_back_weight_brush() takes."""
+    tools, unified = context.tool_settings, _unified_paint(context)
+    before = [tools.use_auto_normalize, tools.use_multipaint, unified.use_unified_weight, unified.weight]
+    tools.use_auto_normalize = tools.use_multipaint = False  # else painting would change the weights of the bones
+    unified.use_unified_weight, unified.weight = True, weight
+    return json.dumps(before)
+
+
+def give_back_weight_brush(context: bpy.types.Context, before: str) -> None:
+    """Put the brush back as it was before take_weight_brush()."""
+    if not before:
+        return
+    tools, unified = context.tool_settings, _unified_paint(context)
+    tools.use_auto_normalize, tools.use_multipaint, unified.use_unified_weight, unified.weight = json.loads(before)
+
+
+def _unified_paint(context: bpy.types.Context) -> bpy.types.UnifiedPaintSettings:
+    """Of all painting modes up to 4.5, of weight paint alone from 5.0."""
+    own = getattr(context.tool_settings.weight_paint, "unified_paint_settings", None)
+    return context.tool_settings.unified_paint_settings if own is None else own
+
+
+def selected_bones(rig: bpy.types.Object) -> list[bpy.types.PoseBone]:
+    """The selected pose bones, in whatever mode; from 5.0 the pose bone knows, before that its bone."""
+    return [bone for bone in rig.pose.bones if (bone if hasattr(bone, "select") else bone.bone).select]
 
 
 def known_options(operator: Any, **options: Any) -> dict[str, Any]:

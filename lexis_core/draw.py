@@ -7,17 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from lexis_core.camera import Camera
+from lexis_core.colours import BODY_COLOUR, OBJECT_COLOUR, RAMP
 from lexis_core.geometry import rotation_from_axis_angle
 from lexis_core.mesh import Mesh
 from lexis_core.raster import rasterise
 
 Array = np.ndarray
+__all__ = ["BODY_COLOUR", "OBJECT_COLOUR", "RAMP", "orbit", "overlay", "ramp", "shade"]
 
-# InterField value -> sRGB: far is a quiet grey-blue, near warms up, touching is red.
-RAMP = ((0.0, (0.68, 0.73, 0.80)), (0.25, (0.44, 0.70, 0.78)), (0.5, (0.95, 0.81, 0.42)),
-        (0.75, (0.94, 0.52, 0.22)), (1.0, (0.80, 0.10, 0.18)))
-BODY_COLOUR = (0.55, 0.72, 0.92)
-OBJECT_COLOUR = (0.95, 0.72, 0.40)
 SUPERSAMPLE = 2
 CREASE = 0.8  # cosine between a face and its corner's mean normal below which the edge shows
 

@@ -13,16 +13,12 @@ from lexis_core.interfield import InterField, summary
 from lexis_core.mesh import Mesh
 from lexis_core.reconstruction import Reconstruction
 
-from . import attributes, material
+from . import attributes, facts, material
 from .identity import Imported
 
 Array = np.ndarray
 
-KINDS = ("interfield", "distance", "contact", "predicted", "painted")
 CHANGE = 0.01  # a painted value that is farther than this from the field was painted
-# On the collection, for panels to read:
-SIGMA, SHOWN, THRESHOLD, LEGEND = "lexis_sigma", "lexis_shown", "lexis_contact", "lexis_legend"
-CONTACT_AREA, PENETRATION, NEAREST = "lexis_contact_area", "lexis_penetration", "lexis_nearest"
 
 Pair = tuple[Array, Array]
 
@@ -43,7 +39,7 @@ def write(made: Imported, field: InterField, surfaces: tuple[Mesh, Mesh], thresh
     threshold : metres, nearer is contact; None keeps the import's
     """
     threshold = contact_threshold(made) if threshold is None else float(threshold)
-    made.collection[SIGMA], made.collection[THRESHOLD] = float(field.sigma), threshold
+    made.collection[facts.SIGMA], made.collection[facts.THRESHOLD] = float(field.sigma), threshold
     measured = ((field.body, field.body_distance, field.body_inside),
                 (field.object, field.object_distance, field.object_inside))
     for mesh, values, contact in zip(meshes(made), measured, field.contact(threshold), strict=True):
@@ -100,12 +96,12 @@ def available(made: Imported, kind: str) -> bool:
 
 def shown(made: Imported) -> str:
     """Which field the colours show."""
-    kind = str(made.collection.get(SHOWN, KINDS[0]))
-    return kind if kind in KINDS and available(made, kind) else KINDS[0]
+    kind = facts.kind(made.collection)
+    return kind if available(made, kind) else attributes.FIELD
 
 
 def show(made: Imported, kind: str) -> None:
-    """Let the material, the Solid view's colours and the legend show one of KINDS. InputError when it is not there."""
+    """Let material, Solid view and legend show one of facts.KINDS. InputError when the meshes do not carry it."""
     if not available(made, kind):
         raise InputError(f"There is no {kind} field to show.", "The meshes do not carry it.",
                          "Show another one, or import the reconstruction again.")
@@ -114,8 +110,8 @@ def show(made: Imported, kind: str) -> None:
     for mesh in meshes(made):
         attributes.write_preview(mesh, values(mesh, kind, fall_off))
         _dress(mesh, look)
-    made.collection[SHOWN] = kind
-    made.collection[LEGEND] = "\n".join(text for _, text in material.legend(kind, fall_off, threshold))
+    made.collection[facts.SHOWN] = kind
+    made.collection[facts.LEGEND] = "\n".join(text for _, text in material.legend(kind, fall_off, threshold))
 
 
 def values(mesh: bpy.types.Mesh, kind: str, fall_off: float) -> Array:
@@ -126,18 +122,18 @@ def values(mesh: bpy.types.Mesh, kind: str, fall_off: float) -> Array:
 
 def sigma(made: Imported) -> float:
     """Metres, the fields' fall-off."""
-    return float(made.collection.get(SIGMA, interfield.SIGMA))
+    return float(made.collection.get(facts.SIGMA, interfield.SIGMA))
 
 
 def contact_threshold(made: Imported) -> float:
     """Metres."""
-    return float(made.collection.get(THRESHOLD, interfield.CONTACT))
+    return float(made.collection.get(facts.THRESHOLD, interfield.CONTACT))
 
 
 def set_threshold(made: Imported, threshold: float, surfaces: tuple[Mesh, Mesh]) -> None:
     """Tell contact anew from the distances. threshold : metres"""
     field = read(made)
-    made.collection[THRESHOLD] = float(threshold)
+    made.collection[facts.THRESHOLD] = float(threshold)
     for mesh, contact in zip(meshes(made), field.contact(threshold), strict=True):
         attributes.write(mesh, attributes.CONTACT, "BOOLEAN", contact)
     _tell(made, field, surfaces, threshold)
@@ -166,9 +162,9 @@ def _follow(mesh: bpy.types.Mesh, field: Array) -> None:
 
 def _tell(made: Imported, field: InterField, surfaces: tuple[Mesh, Mesh], threshold: float) -> None:
     said = summary(field, *surfaces, threshold)
-    made.collection[CONTACT_AREA] = said.body_contact_area
-    made.collection[PENETRATION] = said.penetration_area_share
-    made.collection[NEAREST] = said.minimum_distance
+    made.collection[facts.CONTACT_AREA] = said.body_contact_area
+    made.collection[facts.PENETRATION] = said.penetration_area_share
+    made.collection[facts.NEAREST] = said.minimum_distance
 
 
 def _dress(mesh: bpy.types.Mesh, look: bpy.types.Material) -> None:

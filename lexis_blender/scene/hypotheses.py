@@ -14,12 +14,12 @@ from lexis_core.files import arrays_in
 from lexis_core.interfield import InterField, field_of
 from lexis_core.reconstruction import Reconstruction, to_arrays
 
-from . import apply_state, fields, read_back, store
+from . import apply_state, facts, fields, read_back, store
 from .identity import Imported
 
 Array = np.ndarray
 
-KEPT, COUNT, SHOWN = "lexis_hypotheses", "lexis_hypothesis_count", "lexis_hypothesis"
+KEPT = "lexis_hypotheses"
 MEASURED = ("body_distance", "object_distance", "body_inside", "object_inside")
 PREDICTED = ("predicted_body", "predicted_object")
 
@@ -27,25 +27,15 @@ PREDICTED = ("predicted_body", "predicted_object")
 def keep(made: Imported, results: Sequence[Reconstruction]) -> None:
     """Keep them all, best first; the first is the one that was imported."""
     _write(made, [to_arrays(result) for result in results])
-    made.collection[SHOWN] = 0
+    made.collection[facts.HYPOTHESIS] = 0
 
 
 def add(made: Imported, result: Reconstruction) -> None:
     """Keep one more, what was solved on from what is there, and say that it is the one shown."""
-    stacks = _arrays(made.collection) if count(made.collection) else {}
-    each = [{name: stack[index] for name, stack in stacks.items()} for index in range(count(made.collection))]
+    stacks = _arrays(made.collection) if facts.count(made.collection) else {}
+    each = [{name: stack[index] for name, stack in stacks.items()} for index in range(facts.count(made.collection))]
     _write(made, [*each, to_arrays(result)])
-    made.collection[SHOWN] = len(each)
-
-
-def count(collection: bpy.types.Collection) -> int:
-    """How many there are to choose from; 0 for an import that has only itself."""
-    return int(collection.get(COUNT, 0))
-
-
-def shown(collection: bpy.types.Collection) -> int:
-    """Which one is shown, from 0."""
-    return int(collection.get(SHOWN, 0))
+    made.collection[facts.HYPOTHESIS] = len(each)
 
 
 def show(context: bpy.types.Context, made: Imported, model: BodyModel, index: int) -> None:
@@ -53,11 +43,11 @@ def show(context: bpy.types.Context, made: Imported, model: BodyModel, index: in
 
     What was posed by hand is lost to it, until undone. InputError when there is no such hypothesis.
     """
-    total = count(made.collection)
+    total = facts.count(made.collection)
     if not 0 <= index < total:
         raise InputError(f"There is no hypothesis {index + 1}.", f"This result has {total}.", "Choose one of them.")
     apply_state.apply(context, made, model, _read(made, model, index))
-    made.collection[SHOWN] = index
+    made.collection[facts.HYPOTHESIS] = index
 
 
 def _write(made: Imported, each: Sequence[dict[str, Array]]) -> None:
@@ -67,7 +57,7 @@ def _write(made: Imported, each: Sequence[dict[str, Array]]) -> None:
             shape = next(arrays[name].shape for arrays in each if name in arrays)
             stacks[name] = np.stack([arrays.get(name, np.full(shape, np.nan, np.float32)) for arrays in each])
     store.put_bytes(made.collection, KEPT, store.packed(stacks, small=False))
-    made.collection[COUNT] = len(each)
+    made.collection[facts.HYPOTHESES] = len(each)
 
 
 def _read(made: Imported, model: BodyModel, index: int) -> Reconstruction:

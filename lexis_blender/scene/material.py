@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 import numpy as np
 
-from lexis_core.draw import RAMP
+from lexis_core.colours import RAMP
 from lexis_core.interfield import distance_of
 
 from .. import compat
