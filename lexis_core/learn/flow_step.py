@@ -27,11 +27,14 @@ class Moving(NamedTuple):
 class Share(NamedTuple):
     """toward : (B,) of the way from x to the clean estimate that is gone before the network is asked, 0 the first time
     keep   : (B,) of where guidance left the states, the rest what the network says now
+    onward : (B,) of the way from x to what the network says that is gone after it was asked, 0 before guidance: what
+             the network is unsure of is small in its own numbers, and no longer is once it is a rotation
     body, object : (B,) times of the two streams, where x is then; 0 noise, 1 data
     """
 
     toward: Tensor
     keep: Tensor
+    onward: Tensor
     body: Tensor
     object: Tensor
 
@@ -62,6 +65,7 @@ def step(flow: LexisFlow, now: Moving, share: Share, context: Context, reference
     out = flow.step(x, share.body, share.object, context)
     kept = out.clean.toward(clean, share.keep, share.keep)
     theta = _pose(out.pose, now.states.theta, reference.states.theta, share.keep, free.joints)
+    x = x.toward(_free(out.clean, free), share.onward, share.onward)
     return Moving(x, out.clean.tokens, _held(kept, theta, reference, focal, free))
 
 
@@ -73,9 +77,13 @@ def _pose(change: Tensor, now: Tensor, known: Tensor, keep: Tensor, free: Tensor
                                          keep[:, None, None]))
 
 
-def _held(x: Coordinates, theta: Tensor, reference: Reference, focal: Tensor, free: Free) -> States:
+def _free(x: Coordinates, free: Free) -> Coordinates:
+    """What is held is as the reference has it, but for the object's offset, which follows the body."""
     body = torch.cat([x.body[:, :9] * free.body[:, None], x.body[:, 9:] * free.betas[:, None]], -1)
-    object = torch.cat([x.object[:, :6] * free.object[:, None], x.object[:, 6:]], -1)
-    states = states_at(Coordinates(x.tokens, body, object), theta, reference, focal)
+    return Coordinates(x.tokens, body, torch.cat([x.object[:, :6] * free.object[:, None], x.object[:, 6:]], -1))
+
+
+def _held(x: Coordinates, theta: Tensor, reference: Reference, focal: Tensor, free: Free) -> States:
+    states = states_at(_free(x, free), theta, reference, focal)
     position = torch.lerp(reference.states.object_position, states.object_position, free.object[:, None])
     return states._replace(object_position=position)

@@ -110,7 +110,7 @@ def regress(flow: Flow, seen: Observed, start: States | None = None, scale: floa
     times = torch.zeros(len(seen.camera))
     _, reference, context = _prepared(flow, seen, start, times, scale)
     none = begun(Coordinates(*(torch.zeros_like(v) for v in _noise(flow, len(times), None))), reference)
-    return step(flow.flow, none, Share(times, times, times, times), context, reference, seen.focal,
+    return step(flow.flow, none, Share(*(times,) * 5), context, reference, seen.focal,
                 Free.all(len(times))).states
 
 
@@ -143,11 +143,13 @@ def sample(flow: Flow, seen: Observed, start: States | None = None, *, steps: in
     now, taken = begun(x, reference), round(steps * (1 - first))
     for k in range(taken):
         late = k - taken + GUIDED_STEPS  # which of the guided steps this is, from 0
-        shares = (1 / (taken - k + 1) if k else 0, KEEP if late > 0 and k and guidance != "none" else 0)
+        moves = guidance != "none" and late >= 0
+        shares = (1 / (taken - k + 1) if moves and k and late > 0 else 0, KEEP if moves and k and late > 0 else 0,
+                  0 if moves else 1 / (taken - k))
         times = torch.full((len(each),), first + (1 - first) * k / taken)
         share = Share(*(torch.full_like(times, value) for value in shares), times, times)
         now = step(flow.flow, now, share, context, reference, many.focal, free)
-        if guidance != "none" and late >= 0:
+        if moves:
             goal = _goal(flow, guidance, now.tokens, reference, f_o, scene, true_field)
             rate = RATE * (1 - 0.8 * late / GUIDED_STEPS)
             now = now._replace(states=guided(now.states, scene, goal, weight, INNER, rate, free))
