@@ -10,14 +10,14 @@ import numpy as np
 from lexis_core.body import BodyModel, pose, pose_batch
 from lexis_core.body.model import joint_rotations
 from lexis_core.body.names import PARENTS, POSED
-from lexis_core.body.surface import GUIDE_POINTS, GuideSurface, guide_surface, mover, points_at
+from lexis_core.body.surface import GUIDE_POINTS, guide_surface, mover, points_at
 from lexis_core.errors import InputError
 from lexis_core.initialise.landmark_points import landmark_points
 from lexis_core.mesh import Mesh, face_areas, vertex_areas
 from lexis_core.reconstruction import Reconstruction
 from lexis_core.runtime.crop import FILL, Crop, crop_around, cropped, start_of
-from lexis_core.runtime.sampler import Free, Goal
-from lexis_core.runtime.seen import LANDMARKS, Seen
+from lexis_core.runtime.sampler import Free, Goal, Stage
+from lexis_core.runtime.seen import LANDMARKS
 from lexis_core.runtime.states import States
 from lexis_core.state import BodyState, ObjectState
 
@@ -27,6 +27,8 @@ CARRIES = 0.25       # share of the paint a joint's skin must have for the joint
 TRUNK = (0, 3, 6, 9)  # pelvis and spine: they carry everything else
 LOOSE = 0.1          # confidence in a landmark that the paint may take along
 TOUCH = 0.5          # a painted field above this asks for touch
+STAGES = ((1.0, 0.7), (0.5, 0.3))  # first only painted points, so that nothing else is met; then some all over
+SLOW = 0.5           # of the body's steps where the object moves as well
 APART = 0.2          # metres; from farther away than this the object is first brought near, for guidance reaches 0.3
 
 
@@ -44,14 +46,21 @@ class Painted:
 
 
 class Task(NamedTuple):
-    """What Sampler.towards takes, and the crop that its states are in."""
+    """The stages one after another from the start, what is free in them, and the crop that their states are in.
 
-    seen: Seen
-    guide: GuideSurface
+    middle : (3,) metres, canonical: where the object's paint is; the states have the object's place there, so that a
+             turn leaves it where it is
+    """
+
+    stages: tuple[Stage, ...]
     start: States
-    goal: Goal
     free: Free
     crop: Crop
+    middle: Array
+
+    def solved(self, found: States) -> States:
+        """What was found, with the object's place where it is in every other state."""
+        return found._replace(object_position=found.object_position - found.object_rotation @ self.middle)
 
 
 def painted_task(model: BodyModel, result: Reconstruction, painted: Painted, free: Free, seed: int) -> Task:
@@ -72,22 +81,28 @@ def painted_task(model: BodyModel, result: Reconstruction, painted: Painted, fre
         state = replace(state, object=_brought_near(state.object, (posed.vertices, thing.vertices),
                                                     (body_field * body_mask, object_field * object_mask)))
     rng = np.random.default_rng(seed)
-    rest = Mesh(model.template, model.faces)
-    face, corner = _points(rest, body_mask, rng)
-    body_goal = _at(body_field, body_mask, model.faces[face], corner)
-    guide = guide_surface(model, points_at(model, face, corner), joint_rotations(model, state.body)[25:])
-    face, corner = _points(thing, object_mask, rng)
-    object_goal = _at(object_field, object_mask, thing.faces[face], corner)
-    points = np.einsum("pk,pkd->pd", corner, thing.vertices[thing.faces[face]]) * state.object.scale
+    rest, hands = Mesh(model.template, model.faces), joint_rotations(model, state.body)[25:]
     free = _carrying(free, _carried(model, rest, body_mask))
     crop = _crop_of(result, posed.vertices)
     start = start_of(model, state, crop)
+    middle = state.object.scale * _middle(thing, object_mask)
+    start = start._replace(object_position=start.object_position + start.object_rotation @ middle)
     seen = cropped(result.observation(), crop, result.object, state.object.scale, seed)
-    marks, trust = _landmarks(model, state.body, start, guide, crop, free)
-    seen = seen._replace(landmarks=marks[None], confidence=trust[None],
-                         object_points=np.ascontiguousarray(points, np.float32)[None])
+    marks, trust = _landmarks(model, state.body, start, crop, free)
+    seen = seen._replace(landmarks=marks[None], confidence=trust[None])
     seen.seen[:, 2] = 1
-    return Task(seen, guide, start, Goal(*body_goal, *object_goal), free, crop)
+    stages = []
+    for paint, share in STAGES:
+        face, corner = _points(rest, body_mask, paint, rng)
+        body_goal = _at(body_field, body_mask, model.faces[face], corner)
+        guide = guide_surface(model, points_at(model, face, corner), hands)
+        face, corner = _points(thing, object_mask, paint, rng)
+        object_goal = _at(object_field, object_mask, thing.faces[face], corner)
+        points = np.einsum("pk,pkd->pd", corner, thing.vertices[thing.faces[face]])
+        points = np.ascontiguousarray(state.object.scale * points - middle, np.float32)
+        stages.append(Stage(seen._replace(object_points=points[None]), guide,
+                            Goal(*body_goal, *object_goal), share))
+    return Task(tuple(stages), start, free, crop, middle)
 
 
 def _checked(name: str, field: Array, mask: Array, count: int) -> tuple[Array, Array]:
@@ -102,6 +117,10 @@ def _checked(name: str, field: Array, mask: Array, count: int) -> tuple[Array, A
     return np.clip(field, 0, 1).astype(np.float64), mask.astype(bool)
 
 
+def _middle(mesh: Mesh, mask: Array) -> Array:
+    return (mesh.vertices[mask].mean(0) if mask.any() else np.zeros(3)).astype(np.float32)
+
+
 def _brought_near(placed: ObjectState, vertices: tuple[Array, Array], touch: tuple[Array, Array]) -> ObjectState:
     """The object so near that the middles of what should touch are no more than APART from each other."""
     wanted = tuple(field > TOUCH for field in touch)
@@ -114,12 +133,12 @@ def _brought_near(placed: ObjectState, vertices: tuple[Array, Array], touch: tup
     return replace(placed, translation=moved.astype(np.float32))
 
 
-def _points(mesh: Mesh, mask: Array, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Faces (P,) and barycentric places (P, 3): half of them painted where anything is, the rest all over."""
+def _points(mesh: Mesh, mask: Array, paint: float, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Faces (P,) and barycentric places (P, 3): this share of them painted where anything is, the rest all over."""
     areas = face_areas(mesh)
     painted = areas * mask[mesh.faces].mean(1)
-    half = GUIDE_POINTS // 2 if painted.sum() > 0 else 0
-    odds = [(painted, half), (areas, GUIDE_POINTS - half)]
+    there = round(paint * GUIDE_POINTS) if painted.sum() > 0 else 0
+    odds = [(painted, there), (areas, GUIDE_POINTS - there)]
     face = np.concatenate([rng.choice(len(areas), count, p=odd / odd.sum()) for odd, count in odds if count])
     return face, rng.dirichlet(np.ones(3), len(face)).astype(np.float32)
 
@@ -145,7 +164,8 @@ def _carrying(free: Free, share: Array) -> Free:
         while joint >= 0 and joint not in TRUNK:
             moves[joint], joint = True, PARENTS[joint]
     whole = share[list(TRUNK)].sum() > CARRIES
-    return free._replace(joints=free.joints * moves[1:], body=free.body * whole, betas=0.0)
+    ease = SLOW if free.object else 1.0
+    return free._replace(joints=ease * free.joints * moves[1:], body=ease * free.body * whole, betas=0.0)
 
 
 def _crop_of(result: Reconstruction, vertices: Array) -> Crop:
@@ -154,8 +174,7 @@ def _crop_of(result: Reconstruction, vertices: Array) -> Crop:
     return crop_around(result.camera, (low + high) / 2, max(float((high - low).max()), 1.0) / FILL)
 
 
-def _landmarks(model: BodyModel, body: BodyState, start: States, guide: GuideSurface, crop: Crop, free: Free
-               ) -> tuple[Array, Array]:
+def _landmarks(model: BodyModel, body: BodyState, start: States, crop: Crop, free: Free) -> tuple[Array, Array]:
     """Where the start's own landmarks are, (33, 2) crop units, and how surely they should stay there (33,)."""
     points = landmark_points(model)
     posing = (joint_rotations(model, body)[None], body.betas[None], body.expression[None], body.translation[None])
@@ -163,7 +182,8 @@ def _landmarks(model: BodyModel, body: BodyState, start: States, guide: GuideSur
     there = (placed - joints[0, 0]) @ crop.turn.T + start.pelvis[0]
     marks, trust = np.zeros((LANDMARKS, 2), np.float32), np.zeros(LANDMARKS, np.float32)
     marks[points.landmark] = crop.used * there[:, :2] / np.maximum(there[:, 2:], 0.1)
-    trust[points.landmark] = np.where(_taken(free)[guide.surface.weights[len(guide.rest):].argmax(1)], LOOSE, 1)
+    joint = np.where(points.joint >= 0, points.joint, points.model.weights[points.vertex].argmax(1))
+    trust[points.landmark] = np.where(_taken(free)[mover()[joint]], LOOSE, 1)
     return marks, trust
 
 

@@ -79,8 +79,9 @@ def refine(result: Reconstruction, *, body: str | Path | BodyModel | None = None
         else:
             task = painted_task(model, result, painted, free, seed)
             crop, free = task.crop, task.free
-            found = sampler.towards(task.seen, task.guide, task.start, task.goal, free=free,
-                                    steps=round(steps * PAINT_STEPS / STEPS), **watch)
+            found = sampler.towards(task.stages, task.start, free=free, steps=round(steps * PAINT_STEPS / STEPS),
+                                    **watch)
+            found = task.solved(found)
         state = held(start, state_of(model, found, start, crop), free)
     with clock("interfield"):
         surface = Mesh(pose(model, state.body).vertices, model.faces)

@@ -5,7 +5,7 @@ The graphs of the bundle do the work (docs/runtime.md names them); here is the l
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
 from typing import NamedTuple
 
@@ -30,6 +30,7 @@ KEEP = 0.8               # of what guidance moved, from one step to the next
 BODY, OBJECT = 19, 9     # numbers of each stream beside the tokens
 UNKNOWN = -1.0           # scale of a start's errors
 PAINT_STEPS = 60         # towards a painted field
+SETTLED = 0.02           # the share of the rate that it falls to there: what should touch comes to rest
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,15 @@ class Goal(NamedTuple):
     body_weight: Array
     object_field: Array
     object_weight: Array
+
+
+class Stage(NamedTuple):
+    """A part of the way towards a painted field: what is measured and wanted, and the share of the steps it has."""
+
+    seen: Seen
+    guide: GuideSurface
+    goal: Goal
+    share: float
 
 
 class Sampled(NamedTuple):
@@ -144,15 +154,16 @@ class Sampler:
         taken = max(1, round(steps * (1 - first)))
         fields: tuple[Array, Array] | None = None
         for k in range(taken):
-            time = np.full(total, first + (1 - first) * k / taken, np.float32)
+            stage = k - taken + GUIDED_STEPS
+            time = first + (1 - first) * k / taken
+            scalars = {"share": 1 / (taken - k + 1) if kept else 0, "keep": KEEP if kept else 0,
+                       "onward": 0 if guided and stage >= 0 else 1 / (taken - k), "body_time": time, "object_time": time}
             found = self._run("step", watch, {
                 "x_tokens": x[0], "x_body": x[1], "x_object": x[2], "clean_tokens": tokens, **_named("now", states),
-                "share": np.full(total, 0 if k == 0 else 1 / (taken - k + 1), np.float32),
-                "keep": np.full(total, KEEP if kept else 0, np.float32), "body_time": time, "object_time": time,
+                **{name: np.full(total, value, np.float32) for name, value in scalars.items()},
                 **{name: value for name, value in fixed.items() if name != "f_o"}})
             x = tuple(found[f"new_x_{name}"] for name in ("tokens", "body", "object"))
             tokens, states = found["new_clean_tokens"], States(*(found[name] for name in States._fields))
-            stage = k - taken + GUIDED_STEPS
             if (guided and stage >= 0) or k + 1 == taken:
                 fields = self._fields(tokens, context, many, guide, watch)
             if guided and stage >= 0:
@@ -165,17 +176,21 @@ class Sampler:
         order = (energy.argsort(1, kind="stable") + hypotheses * np.arange(len(energy))[:, None]).ravel()
         return Sampled(states.take(order), np.sort(energy, 1), fields[0][order], fields[1][order])
 
-    def towards(self, seen: Seen, guide: GuideSurface, start: States, goal: Goal, *, steps: int = PAINT_STEPS,
+    def towards(self, stages: Sequence[Stage], start: States, *, steps: int = PAINT_STEPS,
                 weights: Weights | None = None, free: Free | None = None,
                 progress: Callable[[float], None] | None = None,
                 cancelled: Callable[[], bool] | None = None) -> States:
-        """From the start down the gradient to a painted field, the rate falling; no network is asked."""
+        """From the start down the gradient to painted fields, the rate falling in each stage; no network is asked."""
         watch, weights, free = _Watch(progress, cancelled), weights or Weights(), free or Free.all()
-        held, scene, states = free.of(len(seen.camera)), self._scene(seen, guide), start
-        for k in range(steps):
-            rate = RATE * (1 - (1 - LAST_RATE) * k / steps)
-            states, _ = self._guide(scene, goal, weights, held, states, rate, watch)
-            watch.at((k + 1) / steps)
+        held, states, done = free.of(len(start.betas)), start, 0
+        counts = [max(1, round(stage.share * steps)) for stage in stages]
+        for stage, count in zip(stages, counts, strict=True):
+            scene = self._scene(stage.seen, stage.guide)
+            for k in range(count):
+                rate = RATE * SETTLED ** (k / count)
+                states, _ = self._guide(scene, stage.goal, weights, held, states, rate, watch)
+                done += 1
+                watch.at(done / sum(counts))
         return states
 
     def _context(self, seen: Seen, many: Seen, known: States, started: bool, watch: _Watch) -> dict[str, Array]:
