@@ -156,8 +156,8 @@ class Sampler:
         for k in range(taken):
             stage = k - taken + GUIDED_STEPS
             time = first + (1 - first) * k / taken
-            scalars = {"share": 1 / (taken - k + 1) if kept else 0, "keep": KEEP if kept else 0,
-                       "onward": 0 if guided and stage >= 0 else 1 / (taken - k), "body_time": time, "object_time": time}
+            scalars = {"share": 1 / (taken - k + 1) if kept else 0, "keep": KEEP if kept else 0, "body_time": time,
+                       "object_time": time, "onward": 0 if guided and stage >= 0 else 1 / (taken - k)}
             found = self._run("step", watch, {
                 "x_tokens": x[0], "x_body": x[1], "x_object": x[2], "clean_tokens": tokens, **_named("now", states),
                 **{name: np.full(total, value, np.float32) for name, value in scalars.items()},
