@@ -8,7 +8,6 @@ import numpy as np
 
 from lexis_core.errors import InputError
 from lexis_core.mesh import Mesh
-from lexis_core.objects.files import EXTENSIONS, read_triangles
 from lexis_core.objects.library import CATEGORIES, canonical_name, make
 from lexis_core.objects.model import ObjectModel
 
@@ -41,9 +40,11 @@ def load_object(path_or_name: str | Path, units: str | None = None, up: str = "y
     InputError when the file is missing, too large, unreadable, without faces, flat as a point or not finite, and for
     unknown options.
     """
+    if isinstance(path_or_name, str) and canonical_name(path_or_name) in CATEGORIES:
+        return make(path_or_name)
+    from lexis_core.objects.files import EXTENSIONS, read_triangles  # trimesh, a quarter second that only files need
     path = Path(path_or_name)
-    named = isinstance(path_or_name, str) and canonical_name(path_or_name) in CATEGORIES
-    if named or (path.suffix.lower().lstrip(".") not in EXTENSIONS and not path.exists()):
+    if path.suffix.lower().lstrip(".") not in EXTENSIONS and not path.exists():
         return make(str(path_or_name))
     _check_option(path, "units", units, (None, *UNITS))
     _check_option(path, "up", up, tuple(AXES))
@@ -94,6 +95,7 @@ def load_mesh(path: str | Path, units: str | None = None) -> Mesh:
     Its numbers are taken as metres unless a unit is given; only vertices that no face uses are left out. glTF and
     STL store a vertex several times where faces meet at a seam, and so it comes out. InputError as load_object().
     """
+    from lexis_core.objects.files import read_triangles
     path = Path(path)
     _check_option(path, "units", units, (None, *UNITS))
     vertices, faces, _ = cleaned(path, *read_triangles(path))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -25,7 +24,7 @@ FIELD = ("body", "object", "body_distance", "object_distance", "body_inside", "o
 
 def run(message: Message, progress: Progress, cancelled: Callable[[], bool]) -> Answer:
     """Header and arrays of the answer to a request. LexisError, or Cancelled."""
-    kind = message.header["kind"]
+    kind = message.header.get("kind")
     if not isinstance(kind, str) or kind not in JOBS:
         raise _refused(f"There is no request {kind!r:.60}.", f"Use one of {', '.join(JOBS)}.")
     job, options, arrays = JOBS[kind]
@@ -46,15 +45,10 @@ def reconstruct(options: dict, arrays: dict[str, Array], progress: Progress, can
     """All hypotheses of a photo, best first."""
     from lexis_core import pipeline
     start = time.perf_counter()
-    options = dict(options)
     image = _one_of("image", options.pop("image", None), arrays.get("image"))
     given = {name: _one_of(name, options.pop(name, None), arrays.get(name), needed=False)
              for name in ("person_mask", "object_mask")}
     thing = _object(options, arrays)
-    if not hasattr(pipeline, "reconstructions"):
-        known = inspect.signature(pipeline.reconstruct).parameters
-        options = {name: value for name, value in options.items() if name in known}
-        return _answer((pipeline.reconstruct(image, thing, **given, **options, progress=progress),), start)
     results = pipeline.reconstructions(image, thing, **given, **options, progress=progress, cancelled=cancelled,
                                        sessions=_sessions(options))
     return _answer(results, start)
@@ -65,17 +59,28 @@ def refine(options: dict, arrays: dict[str, Array], progress: Progress, cancelle
     from lexis_core import pipeline
     from lexis_core.reconstruction import from_arrays
     start = time.perf_counter()
-    options = dict(options)
-    painted = [arrays.pop(name, None) for name in PAINTED]
-    if any(part is not None for part in painted):
-        if any(part is None for part in painted):
-            raise _refused("A painted field is not whole.", f"Give all of {', '.join(PAINTED)}.")
-        options["painted"] = pipeline.Painted(*painted)
+    painted = {name: arrays.pop(f"painted_{name}", None) for name in PAINTED}
+    if any(part is not None for part in painted.values()):
+        if any(part is None for part in painted.values()):
+            raise _refused("A painted field is not whole.", f"Give painted_ and each of {', '.join(PAINTED)}.")
+        options["painted"] = pipeline.Painted(**painted)
     pins = options.pop("pins", {})
     options["pins"] = pipeline.Pins(**{**pins, "joints": tuple(pins.get("joints", ()))})
     result = pipeline.refine(from_arrays(arrays), **options, progress=progress, cancelled=cancelled,
                              sessions=_sessions(options))
     return _answer((result,), start)
+
+
+def prepare(options: dict, arrays: dict[str, Array], progress: Progress, cancelled: Callable[[], bool]) -> Answer:
+    """Everything a reconstruction needs is imported and opened; which device it will run on, and why not a better."""
+    from lexis_core import pipeline  # noqa: F401
+    from lexis_core.body import load_body
+    start = time.perf_counter()
+    load_body(None)
+    sessions = _sessions(options)
+    opened = [sessions[model] for model in sessions.bundle.models]
+    return {"device": opened[0].device, "why_not": opened[0].why_not,
+            "seconds": round(time.perf_counter() - start, 3)}, {}
 
 
 _opened: dict[str, Any] = {}
@@ -179,10 +184,12 @@ _MESHES = {f"{name}_{part}": spec for name in ("body", "object")
 _PICTURE = {"image": (("uint8",), (None, None, 3)), "person_mask": (("uint8", "bool"), (None, None)),
             "object_mask": (("uint8", "bool"), (None, None)),
             **{name: spec for name, spec in _MESHES.items() if name.startswith("object")}}
-PAINTED = ("painted_body", "painted_body_mask", "painted_object", "painted_object_mask")
+PAINTED = {"body": ("float32",), "body_mask": ("bool",), "object": ("float32",), "object_mask": ("bool",)}
+_REFINE = {f"painted_{name}": (types, (None,)) for name, types in PAINTED.items()}
 JOBS = {
+    "prepare": (prepare, {"device": _text}, {}),
     "reconstruct": (reconstruct, _RECONSTRUCT, _PICTURE),
-    "refine": (refine, {**_SOLVE, "pins": _pins}, None),
+    "refine": (refine, {**_SOLVE, "pins": _pins}, _REFINE),
     "interfield": (interfield, {"sigma": _number}, _MESHES),
 }
 
@@ -197,12 +204,12 @@ def _options(kind: str, given: Mapping[str, Any], known: Mapping[str, Callable[[
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _arrays(kind: str, given: Mapping[str, Array], known: Mapping | None) -> dict[str, Array]:
+def _arrays(kind: str, given: Mapping[str, Array], known: Mapping) -> dict[str, Array]:
     for name, array in given.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise _refused(f"The array {name!r:.60} holds NaN or infinity.", "Give finite numbers.")
-        if known is None:
-            continue
+        if name not in known and kind == "refine":
+            continue  # a result's, which from_arrays() checks
         if name not in known:
             raise _refused(f"{kind} takes no array {name!r:.60}.", f"Use {', '.join(known)}.")
         types, shape = known[name]

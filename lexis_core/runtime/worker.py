@@ -97,7 +97,7 @@ class Server:
                     running[1].set()
                 return True
             if kind == "hello":
-                self._answer(number, "result", hello(message.header))
+                self._answer(number, "result", hello())
                 return True
             running = self._running
             if running is not None:
@@ -141,20 +141,24 @@ class Server:
                 write_message(self._sink, {"id": number, "kind": "error", **_internal(error)})
 
 
-def hello(header: Mapping[str, Any]) -> dict[str, Any]:
+def hello() -> dict[str, Any]:
     """Who answers, with what; "onnxruntime" and "bundle" hold a reason where they cannot be used."""
-    from lexis_core.runtime import session
+    from lexis_core.runtime.devices import PROVIDERS, import_onnxruntime, why_not
+    reasons = {}
     try:
-        runtime, devices = session.import_onnxruntime().__version__, session.devices()
+        runtime = import_onnxruntime().__version__
+        reasons = {device: why_not(device) for device in PROVIDERS}
     except LexisError as error:
-        runtime, devices = f"{error.what} {error.why} {error.remedy}", []
+        runtime = f"{error.what} {error.why} {error.remedy}"
     from lexis_core.runtime.bundle import default_bundle
     try:
         bundle = default_bundle().name
     except LexisError as error:
         bundle = f"{error.what} {error.why} {error.remedy}"
-    return {"version": __version__, "protocol": protocol.VERSION, "python": platform.python_version(),
-            "devices": list(devices), "bundle": bundle, "pid": os.getpid(), "onnxruntime": runtime}
+    return {
+        "version": __version__, "protocol": protocol.VERSION, "python": platform.python_version(), "pid": os.getpid(),
+        "onnxruntime": runtime, "devices": [device for device, reason in reasons.items() if not reason],
+        "why_not": {device: reason for device, reason in reasons.items() if reason}, "bundle": bundle}
 
 
 def _internal(error: Exception) -> dict[str, str]:
