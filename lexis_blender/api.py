@@ -30,20 +30,22 @@ __all__ = ["ImportOptions", "Imported", "export_glb", "export_reconstruction", "
 Source = str | Path | Reconstruction
 
 
-def import_reconstruction(source: Source, *, body: Body = None, options: ImportOptions | None = None) -> Imported:
+def import_reconstruction(source: Source, *, body: Body = None, options: ImportOptions | None = None,
+                          file: str | Path = "") -> Imported:
     """Add a reconstruction to the current scene as one new collection.
 
     source : a *.lexis.npz file or a Reconstruction
     body   : the body model the result was solved with, or its file; None for the default body
+    file   : where a Reconstruction was read from, if it was
     Raises InputError when the file is no result, or the body is not the one it was solved with.
     """
     options = options or ImportOptions()
     result = source if isinstance(source, Reconstruction) else load(source)
     model = bodies.given(body)
     _check_agree(result, model)
-    name = identity.fitted(options.name or _name_of(source), 24) or "LEXIS"
-    file = "" if isinstance(source, Reconstruction) else str(Path(source).absolute())
-    return assemble(bpy.context, result, model, name, options, file)
+    name = identity.fitted(options.name or name_of(source), 24) or "LEXIS"
+    file = file if isinstance(source, Reconstruction) else source
+    return assemble(bpy.context, result, model, name, options, str(Path(file).absolute()) if file else "")
 
 
 def read_back(made: Imported, *, body: Body = None) -> Reconstruction:
@@ -96,7 +98,7 @@ def _import_alone(source: Source, body: Body, options: ImportOptions | None) -> 
     result = source if isinstance(source, Reconstruction) else load(source)
     options = replace(options or ImportOptions(), set_scene=True)
     if not options.name:
-        options = replace(options, name=_name_of(source))
+        options = replace(options, name=name_of(source))
     model = bodies.given(body)
     _check_agree(result, model)
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)  # preferences and add-ons stay as they are
@@ -120,7 +122,7 @@ def _body_of(made: Imported, body: Body) -> BodyModel:
     return bodies.body_of_import(made.collection) if body is None else bodies.given(body)
 
 
-def _name_of(source: Source) -> str:
+def name_of(source: Source) -> str:
     if isinstance(source, Reconstruction):
         return "LEXIS"
     return Path(source).name.removesuffix(SUFFIX).removesuffix(".npz")

@@ -17,6 +17,8 @@ from bpy.props import (
 )
 from bpy.types import PropertyGroup
 
+from . import snapshot, view
+
 # The object library's names. Not read from it: that takes half a second, and a panel lists them (a test compares).
 LIBRARY = (
     "armchair", "backpack", "bag", "ball", "barbell", "baseball_bat", "basket", "bed", "bench", "bicycle", "book",
@@ -38,6 +40,14 @@ DEVICES = (
     ("cuda", "CUDA", "An NVIDIA graphics card; needs a worker Python that has onnxruntime-gpu"),
     ("coreml", "CoreML", "Apple's accelerators, on macOS"),
 )
+FIELDS = (
+    ("interfield", "InterField", "1 touches the other surface, 0 is far"),
+    ("distance", "Distance", "Metres to the other surface"),
+    ("contact", "Contact", "Nearer than the threshold"),
+    ("predicted", "Predicted", "The InterField as LEXIS-Net predicts it"),
+    ("painted", "Painted", "The InterField as painted"),
+)
+SURFACES = (("BODY", "Body", "The body"), ("OBJECT", "Object", "The object"))
 # preset: number, text, what it does, and the settings it stands for
 PRESETS = {
     "FAST": (0, "Fast", "A first look", {"method": "AUTO", "steps": 10, "hypotheses": 1}),
@@ -76,6 +86,28 @@ def _apply_preset(settings: LexisScene, chosen: int) -> None:
         if number == chosen:
             for name, value in values.items():
                 setattr(settings, name, value)
+
+
+# These two are the active import's own, and the scene's settings only show them. (No lambdas: Blender evaluates the
+# annotations elsewhere.)
+def _threshold(_: LexisScene) -> float:
+    made = snapshot.active_import(bpy.context)
+    return view.USUAL_THRESHOLD if made is None else view.threshold(made)
+
+
+def _set_threshold(_: LexisScene, metres: float) -> None:
+    if (made := snapshot.active_import(bpy.context)) is not None:
+        view.set_threshold(bpy.context, made, metres)
+
+
+def _opacity(_: LexisScene) -> float:
+    made = snapshot.active_import(bpy.context)
+    return view.USUAL_OPACITY if made is None else view.opacity(made)
+
+
+def _set_opacity(_: LexisScene, share: float) -> None:
+    if (made := snapshot.active_import(bpy.context)) is not None:
+        view.set_opacity(made, share)
 
 
 class LexisParameter(PropertyGroup):
@@ -156,23 +188,15 @@ class LexisScene(PropertyGroup):
     weight_inside: FloatProperty(name="Penetration", description="Weight of staying out of each other; 1 is usual",
                                  default=1.0, min=0.0, soft_max=4.0)
 
-    field: EnumProperty(
-        name="Field", description="What the colours show",
-        items=(("interfield", "InterField", "1 touches the other surface, 0 is far"),
-               ("distance", "Distance", "Metres to the other surface"),
-               ("contact", "Contact", "Nearer than the threshold"),
-               ("predicted", "Predicted", "The InterField as LEXIS-Net predicts it"),
-               ("painted", "Painted", "The InterField as painted")))
-    contact_threshold: FloatProperty(name="Contact", description="Nearer than this is contact", default=0.05, min=0.001,
-                                     max=0.5, unit="LENGTH", precision=3)
-    overlay_opacity: FloatProperty(name="Photo", description="Opacity of the photo in the camera's view", default=0.5,
-                                   min=0.0, max=1.0, subtype="FACTOR")
-    hypothesis: IntProperty(name="Hypothesis", description="Which of the solutions is shown", default=0, min=0)
+    contact_threshold: FloatProperty(
+        name="Contact", description="Nearer than this is contact", default=0.05, min=0.001, max=0.5, unit="LENGTH",
+        precision=3, get=_threshold, set=_set_threshold)
+    overlay_opacity: FloatProperty(
+        name="Photo", description="Opacity of the photo in the camera's view", default=0.5, min=0.0, max=1.0,
+        subtype="FACTOR", get=_opacity, set=_set_opacity)
     pin_body: BoolProperty(name="Body", description="The body stays where it is")
     pin_object: BoolProperty(name="Object", description="The object stays where it is")
-    paint_surface: EnumProperty(
-        name="Surface", description="What to paint on",
-        items=(("BODY", "Body", "The body"), ("OBJECT", "Object", "The object")))
+    paint_surface: EnumProperty(name="Surface", description="What to paint on", items=SURFACES)
 
 
 CLASSES = (LexisParameter, LexisScene)

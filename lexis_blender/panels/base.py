@@ -16,3 +16,10 @@ class LexisPanel:
         layout.use_property_split = True
         layout.use_property_decorate = False
         return layout
+
+
+def choices(layout, data, name: str) -> None:
+    """An enum as a row of buttons across the whole panel."""
+    row = layout.row()
+    row.use_property_split = False
+    row.prop(data, name, expand=True)

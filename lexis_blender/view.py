@@ -1,0 +1,39 @@
+"""How an import is looked at: settings of its own that the Result panel shows as sliders. Light to import."""
+
+from __future__ import annotations
+
+import bpy
+
+from lexis_core.errors import LexisError
+
+from . import dialog
+from .scene import facts
+from .scene.identity import Imported
+
+USUAL_THRESHOLD, USUAL_OPACITY = 0.05, 0.5
+
+
+def threshold(made: Imported) -> float:
+    """Metres; nearer is contact."""
+    return float(made.collection.get(facts.THRESHOLD, USUAL_THRESHOLD))
+
+
+def set_threshold(context: bpy.types.Context, made: Imported, metres: float) -> None:
+    """Tell contact anew. What goes wrong (edit mode, a mesh that was cut) is told in the dialog."""
+    from .scene import fields, read_back
+
+    try:
+        fields.set_threshold(made, metres, read_back.surfaces(context, made))
+    except LexisError as error:
+        dialog.show(error)
+
+
+def opacity(made: Imported) -> float:
+    """Of the photo in the camera's view, 0..1."""
+    photos = made.camera.data.background_images
+    return photos[0].alpha if photos else 0.0
+
+
+def set_opacity(made: Imported, share: float) -> None:
+    for photo in made.camera.data.background_images:
+        photo.alpha = share
