@@ -180,7 +180,7 @@ class Picture(nn.Module):
         read = seen.read(at, slice(0, 4)) * seen.seen[:, 1, None, None]
         each = torch.cat([placed - known.pelvis[:, None], fourier(turned, POINT_OCTAVES), at, read], -1)
         keys = self.points_key(self.points(each))
-        return self.points_at(self.points_query.expand(len(keys), -1, -1), keys)
+        return self.points_at(self.points_query.expand(keys.shape[0], -1, -1), keys)
 
 
 class LexisFlow(nn.Module):

@@ -22,7 +22,7 @@ LEFT_HIP, RIGHT_HIP = 23, 24
 
 def codes(net: LexisNet, states: States, f_o: Tensor, quantised: bool = True) -> Tensor:
     """(B, 16, 128) the codes of these states, the action unknown."""
-    count = len(states.pelvis)
+    count = states.pelvis.shape[0]  # len() would fix the batch in an exported graph
     action = torch.full((count,), net.p.actions)
     z = net.encode(sixd_from_rotation(states.theta), f_o, action, placement(states), torch.ones(count) > 0)
     return net.quantiser(z)[0] if quantised else z

@@ -64,7 +64,7 @@ def contact_goal(body: Tensor, object: Tensor) -> Goal:
 
 def distance_of(field: Tensor) -> Tensor:
     """InterField -> metres, at most REACH."""
-    return (SIGMA * (-2 * field.clamp(1e-4, 1).log() + 1e-9).sqrt()).clamp(max=REACH)
+    return (SIGMA * (-2 * field.clamp(1e-4, 1.0).log() + 1e-9).sqrt()).clamp(max=REACH)
 
 
 def terms(states: States, scene: Scene, goal: Goal, weights: Tensor) -> Tensor:

@@ -84,7 +84,7 @@ class Observed(NamedTuple):
 
 def _cell(at: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Crop units (B, P, 2) -> how far right and down in a cell of four pixels, and which pixel is its first."""
-    at = ((at + 0.5) * SIDE - 0.5).clamp(0, SIDE - 1.001)
+    at = ((at + 0.5) * SIDE - 0.5).clamp(0.0, SIDE - 1.001)
     low = at.detach().floor()
     x, y = (at - low).unbind(-1)
     return x, y, (low[..., 1] * SIDE + low[..., 0]).long()

@@ -1,0 +1,91 @@
+"""Put the bundle together: the five graphs, the person's networks beside them, what the sampler must know, a golden
+input and output."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lexis_core.errors import InputError
+from lexis_core.interfield import SIGMA
+from lexis_core.learn import checkpoint, sampler
+from lexis_core.learn.guidance import Weights
+from lexis_core.runtime.bundle import MANIFEST, default_bundle_folder, describe, open_bundle, seal_bundle
+from onnx_export.graphs import graphs_of
+from onnx_export.write import write
+
+NAME = "lexis-default"
+LICENCE = "GPL-3.0-or-later"      # of the networks trained here
+PERSON = ("detector", "landmarks")  # MediaPipe's
+MOST = 40_000_000                 # bytes
+
+
+def make_bundle(weights: Path, networks: Path, out: Path) -> dict[str, int]:
+    """Write the bundle of a folder of weights; its files and their bytes.
+
+    networks : a bundle with the person's networks
+
+    Raises InputError when the weights cannot be read or the bundle is too large, BundleError when networks is none.
+    """
+    known = open_bundle(networks, hard_links=networks == default_bundle_folder())
+    flow = sampler.load_flow(weights)
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        models = {name: known.models[name] for name in PERSON}
+        for file in ("LICENSE", *(entry.file for entry in models.values())):
+            shutil.copyfile(known.folder / file, folder / file)
+        (folder / "NOTICE").write_text(_notice((known.folder / "NOTICE").read_text()))
+        for graph in graphs_of(flow):
+            write(graph, folder / f"{graph.name}.onnx")
+            models[graph.name] = describe(folder, f"{graph.name}.onnx", LICENCE)
+        seal_bundle(folder, NAME, models, _lexis(flow, weights))
+        sizes = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
+        if sum(sizes.values()) > MOST:
+            raise InputError("This bundle is too large to ship.", f"It takes {sum(sizes.values()):,} bytes of {MOST:,}.",
+                             "Train a smaller size.")
+        _replace(folder, out)
+    return sizes
+
+
+def _lexis(flow: sampler.Flow, weights: Path) -> dict[str, Any]:
+    """What whoever runs the networks must know of them."""
+    p = flow.flow.p
+    return {
+        "sigma": SIGMA, "steps": sampler.STEPS, "star": sampler.STAR, "guided_steps": sampler.GUIDED_STEPS,
+        "inner": sampler.INNER, "rate": sampler.RATE, "keep": sampler.KEEP, "weights": asdict(Weights()),
+        "tokens": p.tokens, "code_width": p.code_width, "guide_points": sampler.GUIDE_POINTS, "licence": LICENCE,
+        "training": {name: _training(weights / f"{name}.pt") for name in ("net", "encoder", "flow")},
+    }
+
+
+def _training(path: Path) -> dict[str, Any]:
+    """How long a network was trained, with what, and how good it was then."""
+    content = checkpoint.load(path, None)
+    return {name: content[name] for name in ("kind", "step", "validation", "settings") if name in content}
+
+
+def _notice(text: str) -> str:
+    """The notice of the person's networks, and that of ours."""
+    own = "The other networks"
+    return f"""{text.split(own)[0].rstrip()}
+
+{own} (encoder, context, step, decoder, guide) are LEXIS-Net, LEXIS-Flow and their image encoder, trained by this
+project on interactions it made itself. They are part of it and under its own licence, {LICENCE}.
+"""
+
+
+def _replace(made: Path, out: Path) -> None:
+    """Put the bundle's files where they belong; the manifest last, so that half a bundle is none."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / MANIFEST).unlink(missing_ok=True)
+    for path in out.iterdir():
+        if path.is_file() and not (made / path.name).exists():
+            path.unlink()
+    for path in sorted(made.iterdir(), key=lambda path: path.name == MANIFEST):
+        shutil.copyfile(path, out / path.name)

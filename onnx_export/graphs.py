@@ -1,0 +1,174 @@
+"""The five graphs of a bundle: what they take and give, by name, and the torch functions they are traced from.
+
+"B" is any number of pictures, "P" and "Q" any numbers of body and object points, "N" is P and the landmarks. Names of
+what goes in and what comes out never meet in one graph, for ONNX wants every name once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from lexis_core.learn.flow_net import Context
+from lexis_core.learn.flow_state import BODY, OBJECT, Coordinates, Free, Reference, States
+from lexis_core.learn.flow_step import Moving, Share, prepared, step
+from lexis_core.learn.guidance import Scene, guide, interfield_goal
+from lexis_core.learn.observed import Observed
+from lexis_core.learn.sampler import GUIDE_POINTS, Flow
+from lexis_core.learn.surface import Surface
+from lexis_core.runtime.seen import LANDMARKS, PIXELS, SIDE
+
+Shape = tuple[int | str, ...]
+Shapes = Mapping[str, Shape]
+
+STATES: Shapes = {"theta": ("B", 21, 3, 3), "rotation": ("B", 3, 3), "pelvis": ("B", 3), "betas": ("B", 10),
+                  "object_rotation": ("B", 3, 3), "object_position": ("B", 3)}
+SURFACE: Shapes = {"template": ("N", 3), "shape": ("N", 3, 10), "normal": ("N", 3), "weights": ("N", 22),
+                   "joints": (22, 3), "joint_shape": (22, 3, 10)}
+FREE: Shapes = {"free_joints": ("B", 21), "free_body": ("B",), "free_betas": ("B",), "free_object": ("B",)}
+
+
+class Graph(nn.Module):
+    """A function of named tensors.
+
+    inputs, outputs : the shape of each by name, float32 but for `integers`
+    tidied          : whether the exporter may fold what is constant
+    """
+
+    integers: tuple[str, ...] = ()
+    tidied = True
+
+    def __init__(self, name: str, inputs: Shapes, outputs: Shapes):
+        super().__init__()
+        self.name, self.inputs, self.outputs = name, dict(inputs), dict(outputs)
+
+    def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        found = self.found(dict(zip(self.inputs, tensors, strict=True)))
+        return tuple(found[name] for name in self.outputs)
+
+    def found(self, given: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        raise NotImplementedError
+
+
+class Encoder(Graph):
+    """A picture -> its tokens."""
+
+    tidied = False  # norms folded into convolutions would not be in half precision any more
+
+    def __init__(self, flow: Flow):
+        super().__init__("encoder", {"image": ("B", 3, SIDE, SIDE)},
+                         {"tokens": ("B", flow.flow.p.image_tokens, flow.flow.p.image_width)})
+        self.encoder = flow.encoder
+
+    def found(self, given: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        return {"tokens": self.encoder(given["image"])}
+
+
+class Picture(Graph):
+    """What is made once of what is seen and of the reference."""
+
+    def __init__(self, flow: Flow):
+        p = flow.flow.p
+        seen: Shapes = {
+            "image_tokens": ("B", p.image_tokens, p.image_width), "maps": ("B", 4, SIDE, SIDE), "box": ("B", 3),
+            "pixels": ("B", PIXELS, 2), "landmarks": ("B", LANDMARKS, 2), "landmarks_world": ("B", LANDMARKS, 3),
+            "confidence": ("B", LANDMARKS), "camera": ("B", 3), "object_points": ("B", GUIDE_POINTS, 3),
+            "seen": ("B", 4)}
+        super().__init__("context", seen | STATES | {"started": ("B",), "scale": ("B",)}, _context(flow))
+        self.net, self.flow = flow.net, flow.flow
+
+    def found(self, given: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        seen = Observed(*(given[name] for name in list(self.inputs)[:10]))
+        known = States(*(given[name] for name in STATES))
+        f_o, reference, context = prepared(self.net, self.flow, seen, known, given["started"], given["scale"],
+                                           GUIDE_POINTS)
+        return {"f_o": f_o, "start_tokens": reference.tokens, "keys": torch.stack(context.keys, 1),
+                "pose": context.pose}
+
+
+class Step(Graph):
+    """One step of the sampler: flow_step.step."""
+
+    def __init__(self, flow: Flow):
+        p, made = flow.flow.p, _context(flow)
+        tokens = ("B", p.tokens, p.code_width)
+        x: Shapes = {"x_tokens": tokens, "x_body": ("B", BODY), "x_object": ("B", OBJECT), "clean_tokens": tokens}
+        times: Shapes = {name: ("B",) for name in ("share", "keep", "onward", "body_time", "object_time")}
+        about = {name: made[name] for name in ("keys", "pose", "start_tokens")}
+        super().__init__("step", x | _of("now_", STATES) | times | about | _of("start_", STATES) | {"camera": ("B", 3)}
+                         | FREE, _of("new_", x) | STATES)
+        self.flow = flow.flow
+
+    def found(self, given: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        x, clean = Coordinates(*(given[f"x_{name}"] for name in Coordinates._fields)), given["clean_tokens"]
+        now, known = (States(*(given[before + name] for name in STATES)) for before in ("now_", "start_"))
+        share = Share(*(given[name] for name in ("share", "keep", "onward", "body_time", "object_time")))
+        reference = Reference(known, torch.ones_like(share.keep) > 0, given["start_tokens"])
+        moved = step(self.flow, Moving(x, clean, now), share, Context(given["keys"].unbind(1), given["pose"]),
+                     reference, given["camera"][:, 0], Free(*(given[name] for name in FREE)))
+        found = (*moved.x, moved.tokens, *moved.states)
+        return dict(zip(self.outputs, found, strict=True))
+
+
+class Decoder(Graph):
+    """Tokens -> the InterFields of both surfaces, the nearest codes, and the pose they stand for."""
+
+    def __init__(self, flow: Flow):
+        p = flow.net.p
+        super().__init__("decoder", {"tokens": ("B", p.tokens, p.code_width), "f_o": ("B", p.shape),
+                                     "body_points": ("B", "P", 3), "object_points": ("B", "Q", 3)},
+                         {"body": ("B", "P"), "object": ("B", "Q"), "codes": ("B", p.tokens), "theta": ("B", 21, 6)})
+        self.net = flow.net
+
+    integers = ("codes",)
+
+    def found(self, given: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        said = self.net.decode(*(given[name] for name in self.inputs))
+        return {"body": said.body, "object": said.object, "codes": self.net.quantiser.indices(given["tokens"]),
+                "theta": said.theta}
+
+
+class Guide(Graph):
+    """One step down guidance's gradient, on any body's surface: guidance.guide."""
+
+    integers = ("landmark",)
+
+    def __init__(self, flow: Flow):
+        seen: Shapes = {"maps": ("B", 4, SIDE, SIDE), "pixels": ("B", PIXELS, 2), "landmarks": ("B", LANDMARKS, 2),
+                        "confidence": ("B", LANDMARKS), "camera": ("B", 3), "seen": ("B", 4)}
+        goal: Shapes = {"body_field": ("B", "P"), "object_field": ("B", "Q"), "body_weight": ("B", "P"),
+                        "object_weight": ("B", "Q"), "term_weights": (4,), "rate": ("B",)}
+        free = {name: shape for name, shape in FREE.items() if name != "free_betas"}
+        super().__init__("guide", _of("now_", STATES) | seen | {"object_points": ("B", "Q", 3)} | SURFACE
+                         | {"landmark": (len(flow.landmark),)} | goal | free, STATES | {"energy": ("B", 4)})
+
+    def found(self, given: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        none = given["camera"]
+        seen = Observed(**{name: given.get(name, none) for name in Observed._fields})
+        scene = Scene(seen, Surface(*(given[name] for name in SURFACE)), given["landmark"], given["object_points"])
+        goal = interfield_goal(given["body_field"], given["object_field"])
+        goal = goal._replace(body_weight=goal.body_weight * given["body_weight"],
+                             object_weight=goal.object_weight * given["object_weight"])
+        free = Free(given["free_joints"], given["free_body"], given["free_body"], given["free_object"])
+        states, energy = guide(States(*(given[f"now_{name}"] for name in STATES)), scene, goal, given["term_weights"],
+                               given["rate"], free)
+        return dict(zip(STATES, states, strict=True)) | {"energy": energy}
+
+
+def graphs_of(flow: Flow) -> tuple[Graph, ...]:
+    return tuple(graph(flow).eval() for graph in (Encoder, Picture, Step, Decoder, Guide))
+
+
+def _context(flow: Flow) -> dict[str, Shape]:
+    """What the steps need of the picture; M is how many tokens they look at."""
+    p = flow.flow.p
+    looked_at = flow.flow.picture.which.shape[0]
+    return {"f_o": ("B", p.shape), "start_tokens": ("B", p.tokens, p.code_width),
+            "keys": ("B", p.layers, looked_at, 2 * p.width), "pose": ("B", p.width)}
+
+
+def _of(before: str, shapes: Shapes) -> dict[str, Shape]:
+    return {before + name: shape for name, shape in shapes.items()}
