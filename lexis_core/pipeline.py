@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -109,24 +110,33 @@ def reconstructions(
     if given is not None:
         seen = replace(seen, camera=given.camera(seen.camera))
     start = None if method == "noise" else _estimate(model, thing, seen, given, seed, clock, notes)
-    states, energies, ran = (start,), (), sessions["landmarks"].device
+    found, ran = (_Found(start, {}),), sessions["landmarks"].device
     if method != "estimate":
         with clock("flow"):
             sampler = Sampler(sessions)
-            states, energies = _flowed(sampler, model, thing, seen, start, clock, steps=steps, weights=weights,
-                                       hypotheses=hypotheses, seed=seed)
+            found = _flowed(sampler, model, thing, seen, start, clock, steps=steps, weights=weights,
+                            hypotheses=hypotheses, seed=seed)
             ran = sampler.device
     with clock("interfield"):
-        parts = [_measured(model, thing, state) for state in states]
+        fields = [_measured(model, thing, one.state) for one in found]
     mask = seen.object_mask if seen.object_mask is not None else np.zeros_like(seen.person_mask)
     photo = encode_photo(seen.image)
     info = {"version": __version__, "seconds": clock.seconds, "device": ran, "seed": seed, "method": method,
             "notes": notes, "start": "none" if start is None else "own estimate" if init is None else str(init)}
     return tuple(
-        Reconstruction(state, seen.camera, thing, field, model.name, model.digest, photo, seen.person_mask, mask,
-                       seen.landmarks, seen.landmarks_world, seen.confidence,
-                       {**info, **({"steps": steps, "energy": energies[k]} if energies else {})})
-        for k, (state, field) in enumerate(zip(states, parts, strict=True)))
+        Reconstruction(one.state, seen.camera, thing, field, model.name, model.digest, photo, seen.person_mask, mask,
+                       seen.landmarks, seen.landmarks_world, seen.confidence, {**info, **one.info}, one.body,
+                       one.object)
+        for one, field in zip(found, fields, strict=True))
+
+
+class _Found(NamedTuple):
+    """A state, what the info says of it, and the InterField that was predicted for it."""
+
+    state: State
+    info: dict[str, Any]
+    body: Array | None = None
+    object: Array | None = None
 
 
 def _estimate(model: BodyModel, thing: ObjectModel, seen: Observation, given: Estimate | None, seed: int, clock: Clock,
@@ -163,16 +173,20 @@ def _guessed(thing: ObjectModel, place: str) -> str:
 
 
 def _flowed(sampler: Sampler, model: BodyModel, thing: ObjectModel, seen: Observation, start: State | None,
-            clock: Clock, *, seed: int, **options) -> tuple[tuple[State, ...], tuple[float, ...]]:
-    """What LEXIS-Flow makes of the photo, the best first, and the energy of each."""
+            clock: Clock, *, seed: int, steps: int, **options) -> tuple[_Found, ...]:
+    """What LEXIS-Flow makes of the photo, the best first."""
     crop = crop_of(seen)
-    told = cropped(seen, crop, thing, 1.0 if start is None else start.object.scale, seed)
+    scale = 1.0 if start is None else start.object.scale
+    told = cropped(seen, crop, thing, scale, seed)
     begin = None if start is None else start_of(model, start, crop)
     free = Free.all()._replace(betas=float(model.source == "default"))  # other bodies' betas are not the network's
-    found = sampler.sample(told, guide_surface(model), begin, seed=seed, free=free, progress=clock.part,
-                           cancelled=clock.cancelled, **options)
-    states = tuple(state_of(model, found.every.take([k]), start, crop) for k in range(len(found.every.betas)))
-    return states, tuple(round(float(energy), 6) for energy in found.energy[0])
+    found = sampler.sample(told, guide_surface(model), begin, seed=seed, steps=steps, free=free,
+                           progress=clock.part, cancelled=clock.cancelled, **options)
+    body, object = model.template - model.joint_template[0], scale * thing.mesh.vertices
+    return tuple(_Found(state_of(model, found.every.take([k]), start, crop),
+                        {"steps": steps, "energy": round(float(energy), 6)},
+                        *sampler.predicted(found, k, body, object, clock.cancelled))
+                 for k, energy in enumerate(found.energy[0]))
 
 
 def _measured(model: BodyModel, thing: ObjectModel, state: State):

@@ -29,6 +29,7 @@ RATE, LAST_RATE = 3.0, 0.2  # at the first of them; the share of it that the rat
 KEEP = 0.8               # of what guidance moved, from one step to the next
 BODY, OBJECT = 19, 9     # numbers of each stream beside the tokens
 UNKNOWN = -1.0           # scale of a start's errors
+CHUNK = 16_384           # points that are decoded at once
 PAINT_STEPS = 60         # towards a painted field
 SETTLED = 0.02           # the share of the rate that it falls to there: what should touch comes to rest
 
@@ -85,15 +86,15 @@ class Stage(NamedTuple):
 class Sampled(NamedTuple):
     """H hypotheses of each of B pictures.
 
-    every        : (B H, ...), each picture's in order of energy, the best first
-    energy       : (B, H)
-    body, object : (B H, P), (B H, Q) the fields that the tokens stand for, at the guidance's points
+    every       : (B H, ...), each picture's in order of energy, the best first
+    energy      : (B, H)
+    tokens, f_o : (B H, 16, 128), (B H, 196): what Sampler.predicted reads the fields from
     """
 
     every: States
     energy: Array
-    body: Array
-    object: Array
+    tokens: Array
+    f_o: Array
 
 
 class _Watch:
@@ -174,7 +175,25 @@ class Sampler:
         _, energy = self._guide(scene, _plain(*fields), weights, held, states, 0.0, watch)
         energy = energy.sum(1).reshape(-1, hypotheses)
         order = (energy.argsort(1, kind="stable") + hypotheses * np.arange(len(energy))[:, None]).ravel()
-        return Sampled(states.take(order), np.sort(energy, 1), fields[0][order], fields[1][order])
+        known = context["start_tokens"] + tokens
+        return Sampled(states.take(order), np.sort(energy, 1), known[order], context["f_o"][order])
+
+    def predicted(self, found: Sampled, row: int, body: Array, object: Array,
+                  cancelled: Callable[[], bool] | None = None) -> tuple[Array, Array]:
+        """The InterField of one of found.every as the tokens tell it, (P,) and (Q,) in (0, 1].
+
+        body (P, 3) rest places from the pelvis joint; object (Q, 3) canonical places at its size; metres
+        """
+        watch, pieces = _Watch(None, cancelled), ([], [])
+        for k in range(0, max(len(body), len(object)), CHUNK):
+            points = {f"{name}_points": np.ascontiguousarray(part[k:k + CHUNK] if k < len(part) else part[:1],
+                                                             np.float32)[None]
+                      for name, part in (("body", body), ("object", object))}
+            told = self._run("decoder", watch, {"tokens": found.tokens[[row]], "f_o": found.f_o[[row]], **points},
+                             ("body", "object"))
+            for piece, name in zip(pieces, ("body", "object"), strict=True):
+                piece.append(told[name][0])
+        return np.concatenate(pieces[0])[:len(body)], np.concatenate(pieces[1])[:len(object)]
 
     def towards(self, stages: Sequence[Stage], start: States, *, steps: int = PAINT_STEPS,
                 weights: Weights | None = None, free: Free | None = None,
