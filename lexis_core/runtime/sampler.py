@@ -14,6 +14,7 @@ import numpy as np
 from lexis_core.body.names import POSED
 from lexis_core.body.surface import GuideSurface
 from lexis_core.errors import Cancelled, InputError
+from lexis_core.interfield import SMALLEST
 from lexis_core.runtime.seen import Seen
 from lexis_core.runtime.session import Sessions
 from lexis_core.runtime.start import closed_form
@@ -193,7 +194,8 @@ class Sampler:
                              ("body", "object"))
             for piece, name in zip(pieces, ("body", "object"), strict=True):
                 piece.append(told[name][0])
-        return np.concatenate(pieces[0])[:len(body)], np.concatenate(pieces[1])[:len(object)]
+        body, object = (np.concatenate(part)[:len(points)] for part, points in zip(pieces, (body, object), strict=True))
+        return np.clip(body, SMALLEST, 1), np.clip(object, SMALLEST, 1)
 
     def towards(self, stages: Sequence[Stage], start: States, *, steps: int = PAINT_STEPS,
                 weights: Weights | None = None, free: Free | None = None,
