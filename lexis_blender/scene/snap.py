@@ -58,6 +58,8 @@ def _gaps(mesh: Mesh, chosen: Array, target: Mesh) -> Array:
 
 
 def _part(mesh: Mesh, chosen: Array) -> Mesh:
-    """The faces with a chosen corner; the whole mesh when there is none."""
-    faces = mesh.faces[chosen[mesh.faces].any(1)]
-    return Mesh(mesh.vertices, faces) if len(faces) else mesh
+    """The faces between chosen vertices; where there is none, those beside them; the whole mesh when none is chosen."""
+    for inner in (chosen[mesh.faces].all(1), chosen[mesh.faces].any(1)):
+        if inner.any():
+            return Mesh(mesh.vertices, mesh.faces[inner])
+    return mesh
