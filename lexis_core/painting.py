@@ -28,6 +28,7 @@ TRUNK = (0, 3, 6, 9)  # pelvis and spine: they carry everything else
 LOOSE = 0.1          # confidence in a landmark that the paint may take along
 TOUCH = 0.5          # a painted field above this asks for touch
 STAGES = ((1.0, 0.7), (0.5, 0.3))  # first only painted points, so that nothing else is met; then some all over
+NEAR = 0.15          # metres: of a surface without paint, what is about as near to the other one is looked at first
 SLOW = 0.5           # of the body's steps where the object moves as well
 APART = 0.2          # metres; from farther away than this the object is first brought near, for guidance reaches 0.3
 
@@ -91,12 +92,14 @@ def painted_task(model: BodyModel, result: Reconstruction, painted: Painted, fre
     marks, trust = _landmarks(model, state.body, start, crop, free)
     seen = seen._replace(landmarks=marks[None], confidence=trust[None])
     seen.seen[:, 2] = 1
+    looked = tuple(mask if mask.any() else gap < gap.min() + NEAR for mask, gap in (
+        (body_mask, result.field.body_distance), (object_mask, result.field.object_distance)))
     stages = []
     for paint, share in STAGES:
-        face, corner = _points(rest, body_mask, paint, rng)
+        face, corner = _points(rest, looked[0], paint, rng)
         body_goal = _at(body_field, body_mask, model.faces[face], corner)
         guide = guide_surface(model, points_at(model, face, corner), hands)
-        face, corner = _points(thing, object_mask, paint, rng)
+        face, corner = _points(thing, looked[1], paint, rng)
         object_goal = _at(object_field, object_mask, thing.faces[face], corner)
         points = np.einsum("pk,pkd->pd", corner, thing.vertices[thing.faces[face]])
         points = np.ascontiguousarray(state.object.scale * points - middle, np.float32)
@@ -134,7 +137,7 @@ def _brought_near(placed: ObjectState, vertices: tuple[Array, Array], touch: tup
 
 
 def _points(mesh: Mesh, mask: Array, paint: float, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Faces (P,) and barycentric places (P, 3): this share of them painted where anything is, the rest all over."""
+    """Faces (P,) and barycentric places (P, 3): this share of them in the mask, the rest all over."""
     areas = face_areas(mesh)
     painted = areas * mask[mesh.faces].mean(1)
     there = round(paint * GUIDE_POINTS) if painted.sum() > 0 else 0
