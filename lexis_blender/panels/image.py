@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 from bpy.types import Panel
 
-from .base import LexisPanel
+from .base import LexisPanel, choices
 
 
 class LEXIS_PT_image(LexisPanel, Panel):
@@ -17,7 +17,7 @@ class LEXIS_PT_image(LexisPanel, Panel):
     def draw(self, context):
         settings = context.scene.lexis
         layout = self.prepare()
-        layout.row().prop(settings, "image_source", expand=True)
+        choices(layout, settings, "image_source")
         if settings.image_source == "FILE":
             row = layout.row(align=True)
             row.use_property_split = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 from bpy.types import Panel
 
-from .base import LexisPanel
+from .base import LexisPanel, choices
 
 
 class LEXIS_PT_object(LexisPanel, Panel):
@@ -17,7 +17,7 @@ class LEXIS_PT_object(LexisPanel, Panel):
     def draw(self, context):
         settings = context.scene.lexis
         layout = self.prepare()
-        layout.row().prop(settings, "object_kind", expand=True)
+        choices(layout, settings, "object_kind")
         if settings.object_kind == "ACTIVE":
             layout.prop(settings, "object_mesh")
             if settings.object_mesh is None:
@@ -28,7 +28,7 @@ class LEXIS_PT_object(LexisPanel, Panel):
         elif settings.object_kind == "FILE":
             layout.prop(settings, "object_path")
             layout.prop(settings, "object_units")
-            layout.row().prop(settings, "object_up", expand=True)
+            layout.prop(settings, "object_up")
         else:
             layout.prop(settings, "object_name")
             _draw_parameters(layout, settings)
@@ -40,6 +40,7 @@ def _draw_parameters(layout: bpy.types.UILayout, settings: bpy.types.PropertyGro
         layout.operator("lexis.object_parameters", icon="PREFERENCES")
         return
     column = layout.column(align=True)
+    column.use_property_split = False  # "Headboard Height" would not fit beside its field
     for item in settings.object_parameters:
         column.prop(item, "word" if item.words else "value", text=item.name.replace("_", " ").title(), translate=False)
     layout.operator("lexis.clear_parameters", icon="LOOP_BACK")

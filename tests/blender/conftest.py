@@ -55,3 +55,13 @@ def small_body():
 @pytest.fixture
 def result(small_body):
     return made_up_result(small_body)
+
+
+@pytest.fixture
+def addon(empty_file):
+    """LEXIS switched on as a user does, and off again."""
+    import addon_utils
+
+    assert addon_utils.enable("lexis_blender", default_set=True) is not None
+    yield sys.modules["lexis_blender"]
+    addon_utils.disable("lexis_blender", default_set=True)
