@@ -140,27 +140,31 @@ def inside(points: Array, mesh: Mesh) -> Array:
 
 def area_weighted_mean(values: Array, mesh: Mesh) -> float:
     """Mean of one value a vertex (V,) over the surface. A mesh without area gets the plain mean."""
-    areas = vertex_areas(mesh)
-    return float(np.average(values, weights=areas if areas.sum() > 0 else None))
+    return _mean(values, vertex_areas(mesh))
 
 
 def summary(field: InterField, body: Mesh, object: Mesh, threshold: float = CONTACT) -> Summary:
     """The field of these two meshes in a few numbers. threshold : metres, nearer is contact."""
     body_contact, object_contact = field.contact(threshold)
+    body_areas, object_areas = vertex_areas(body), vertex_areas(object)
     distances = np.concatenate([field.body_distance, field.object_distance])
     within = np.concatenate([field.body_inside, field.object_inside])
     depth = distances[within] if within.any() else np.zeros(1)
     return Summary(
-        body_field=area_weighted_mean(field.body, body),
-        object_field=area_weighted_mean(field.object, object),
-        body_contact_area=float(vertex_areas(body)[body_contact].sum()),
-        object_contact_area=float(vertex_areas(object)[object_contact].sum()),
+        body_field=_mean(field.body, body_areas),
+        object_field=_mean(field.object, object_areas),
+        body_contact_area=float(body_areas[body_contact].sum()),
+        object_contact_area=float(object_areas[object_contact].sum()),
         minimum_distance=0.0 if within.any() else float(distances.min()),
         penetration_share=float(field.body_inside.mean()),
-        penetration_area_share=area_weighted_mean(field.body_inside, body),
+        penetration_area_share=_mean(field.body_inside, body_areas),
         maximum_depth=float(depth.max()),
         mean_depth=float(depth.mean()),
     )
+
+
+def _mean(values: Array, areas: Array) -> float:
+    return float(np.average(values, weights=areas if areas.sum() > 0 else None))
 
 
 def _check_sigma(sigma: float) -> None:

@@ -56,7 +56,7 @@ def _write(made: Imported, each: Sequence[dict[str, Array]]) -> None:
         if any(name in arrays for arrays in each):
             shape = next(arrays[name].shape for arrays in each if name in arrays)
             stacks[name] = np.stack([arrays.get(name, np.full(shape, np.nan, np.float32)) for arrays in each])
-    store.put_bytes(made.collection, KEPT, store.packed(stacks, small=False))
+    store.put_bytes(made.collection, KEPT, store.packed(stacks))
     made.collection[facts.HYPOTHESES] = len(each)
 
 

@@ -10,6 +10,8 @@ Array = np.ndarray
 
 # Weight a vertex may lose to bones that barely hold it: two metres of motion then err by 0.04 mm.
 NEGLIGIBLE = 2e-5
+# The mesh's own attributes: a hundred times as fast as through its vertices and loops.
+POINTS, CORNERS = "position", ".corner_vert"
 
 
 def build(name: str, vertices: Array, faces: Array, weights: Array | None = None) -> bpy.types.Mesh:
@@ -20,17 +22,36 @@ def build(name: str, vertices: Array, faces: Array, weights: Array | None = None
     """
     mesh = bpy.data.meshes.new(name)
     mesh.vertices.add(len(vertices))
-    mesh.vertices.foreach_set("co", np.ascontiguousarray(vertices, np.float32).ravel())
+    mesh.attributes[POINTS].data.foreach_set("vector", np.ascontiguousarray(vertices, np.float32).ravel())
     if weights is not None:
         _write_weights(mesh, significant(weights))
     faces = representable(faces)
     mesh.loops.add(faces.size)
-    mesh.loops.foreach_set("vertex_index", np.ascontiguousarray(faces, np.int32).ravel())
+    mesh.attributes[CORNERS].data.foreach_set("value", np.ascontiguousarray(faces, np.int32).ravel())
     mesh.polygons.add(len(faces))
     mesh.polygons.foreach_set("loop_start", np.arange(0, faces.size, 3, dtype=np.int32))
     mesh.update(calc_edges=True)
     mesh.shade_smooth()
     return mesh
+
+
+def points(mesh: bpy.types.Mesh) -> Array:
+    """The vertices, (V, 3) float32 metres in local axes."""
+    found = np.empty((len(mesh.vertices), 3), np.float32)
+    mesh.attributes[POINTS].data.foreach_get("vector", found.ravel())
+    return found
+
+
+def triangles(mesh: bpy.types.Mesh) -> Array:
+    """The faces, (F, 3) int32; polygons with more corners are cut."""
+    if len(mesh.loops) != 3 * len(mesh.polygons):
+        mesh.calc_loop_triangles()
+        found = np.empty((len(mesh.loop_triangles), 3), np.int32)
+        mesh.loop_triangles.foreach_get("vertices", found.ravel())
+        return found
+    found = np.empty((len(mesh.polygons), 3), np.int32)
+    mesh.attributes[CORNERS].data.foreach_get("value", found.ravel())
+    return found
 
 
 def representable(faces: Array) -> Array:

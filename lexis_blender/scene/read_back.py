@@ -21,7 +21,7 @@ from lexis_core.mesh import Mesh
 from lexis_core.reconstruction import Reconstruction, from_arrays
 from lexis_core.state import BodyState, ObjectState, State
 
-from . import armature, attributes, axes, fields, shapes, store
+from . import armature, attributes, axes, fields, mesh, shapes, store
 from .identity import Imported
 
 Array = np.ndarray
@@ -116,12 +116,10 @@ def camera_motion(made: Imported, depsgraph: bpy.types.Depsgraph) -> Array:
 
 def object_mesh(item: bpy.types.Object) -> tuple[Array, Array]:
     """The object's own mesh: vertices (V, 3) float32 in the rest frame, and triangles (F, 3) int32."""
-    mesh = item.data
-    if mesh.is_editmode:
+    if item.data.is_editmode:
         raise InputError(f'"{item.name}" cannot be read.', "It is in edit mode.", "Leave edit mode and try again.")
-    points = np.empty((len(mesh.vertices), 3), np.float32)
-    mesh.vertices.foreach_get("co", points.ravel())
-    return np.ascontiguousarray(points @ axes.LOCAL_FROM_REST.astype(np.float32)), _triangles(mesh)
+    points = mesh.points(item.data) @ axes.LOCAL_FROM_REST.astype(np.float32)
+    return np.ascontiguousarray(points), mesh.triangles(item.data)
 
 
 def _body_state(made: Imported, model: BodyModel, known: BodyState, depsgraph: bpy.types.Depsgraph,
@@ -186,30 +184,16 @@ def _object_state(item: bpy.types.Object, known: ObjectState, depsgraph: bpy.typ
 
 def _seen(item: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> Mesh:
     evaluated = item.evaluated_get(depsgraph)
-    mesh = evaluated.to_mesh()
+    seen = evaluated.to_mesh()
     try:
-        if len(mesh.vertices) != len(item.data.vertices):
+        if len(seen.vertices) != len(item.data.vertices):
             raise InputError(f'"{item.name}" cannot be measured.', "A modifier changes how many vertices it has.",
                              "Switch it off in the viewport, or apply it.")
-        points = np.empty((len(mesh.vertices), 3), np.float32)
-        mesh.vertices.foreach_get("co", points.ravel())
-        faces = _triangles(mesh)
+        points, faces = mesh.points(seen), mesh.triangles(seen)
     finally:
         evaluated.to_mesh_clear()
     world = np.array(evaluated.matrix_world, np.float64)
     return Mesh((points @ world[:3, :3].T + world[:3, 3]).astype(np.float32), faces)
-
-
-def _triangles(mesh: bpy.types.Mesh) -> Array:
-    """(F, 3) int32; polygons with more corners are cut."""
-    if len(mesh.loops) == 3 * len(mesh.polygons):
-        corners = np.empty(len(mesh.loops), np.int32)
-        mesh.loops.foreach_get("vertex_index", corners)
-        return corners.reshape(-1, 3)
-    mesh.calc_loop_triangles()
-    corners = np.empty(3 * len(mesh.loop_triangles), np.int32)
-    mesh.loop_triangles.foreach_get("vertices", corners)
-    return corners.reshape(-1, 3)
 
 
 def _field(made: Imported) -> InterField | None:

@@ -16,10 +16,10 @@ import numpy as np
 
 from lexis_core.errors import InputError
 from lexis_core.files import arrays_in
-from lexis_core.reconstruction import Reconstruction, to_arrays
+from lexis_core.reconstruction import MAX_PIXELS, Reconstruction, to_arrays
 
+from . import mesh
 from .identity import Imported
-from .mesh import representable
 
 Array = np.ndarray
 
@@ -43,9 +43,9 @@ def keep(made: Imported, result: Reconstruction, body_source: str, file: str = "
     arrays = to_arrays(result)
     given = {name: arrays[name] for name in GIVEN}
     for name in MASKS:
-        given[name] = np.packbits(arrays[name], axis=1)
+        given[name] = np.frombuffer(zlib.compress(np.packbits(arrays[name]), 1), np.uint8)
     faces = arrays[FACES]
-    if len(representable(faces)) < len(faces):
+    if len(mesh.representable(faces)) < len(faces):
         given[FACES] = faces
     put_bytes(made.collection, STORE, packed(given))
     made.collection[BODY], made.collection[BODY_DIGEST] = result.body_name, result.body_digest
@@ -77,9 +77,8 @@ def kept(made: Imported) -> dict[str, Array]:
     Raises InputError when they are damaged, or the import was made before they were kept.
     """
     given = unpacked(made.collection, STORE, (*GIVEN, *MASKS, FACES))
-    width = int(np.ravel(given["image_size"])[0])
     for name in MASKS:
-        given[name] = np.unpackbits(given[name], axis=1, count=width).astype(bool)
+        given[name] = _mask(made.collection, given[name], given["image_size"])
     return {**given, **unpacked(made.collection, STATE, POSED), "photo": _photo(made.collection)}
 
 
@@ -90,10 +89,10 @@ def put_bytes(collection: bpy.types.Collection, name: str, data: bytes) -> None:
     collection[name] = data
 
 
-def packed(arrays: Mapping[str, Array], small: bool = True) -> bytes:
-    """Arrays as the bytes of a .npz file; quick to make rather than small where they are many numbers."""
+def packed(arrays: Mapping[str, Array]) -> bytes:
+    """Arrays as the bytes of a .npz file, not compressed: that takes longer than all else, and .blend files can be."""
     buffer = io.BytesIO()
-    (np.savez_compressed if small else np.savez)(buffer, **arrays)
+    np.savez(buffer, **arrays)
     return buffer.getvalue()
 
 
@@ -107,22 +106,32 @@ def unpacked(collection: bpy.types.Collection, name: str, names: tuple[str, ...]
         lost = sorted(set(names) - {FACES} - set(arrays))
         if lost:
             raise ValueError(f"It lacks {', '.join(lost)}.")
-        for mask in set(MASKS) & set(arrays):
-            if arrays[mask].ndim != 2 or arrays[mask].dtype != np.uint8:
-                raise ValueError(f"{mask} is damaged.")
     except (OSError, ValueError) as error:
-        raise InputError(f'"{collection.name}" does not know what it was made from.', str(error),
-                         "Import the reconstruction again.") from error
+        raise _unknown(collection, str(error)) from error
     return arrays
 
 
-def _mesh_sum(mesh: bpy.types.Mesh) -> str:
-    """A checksum of the vertices and polygons."""
-    points = np.empty(3 * len(mesh.vertices), np.float32)
-    mesh.vertices.foreach_get("co", points)
-    corners = np.empty(len(mesh.loops), np.int32)
-    mesh.loops.foreach_get("vertex_index", corners)
-    return f"{zlib.crc32(corners, zlib.crc32(points)):08x}"
+def _mask(collection: bpy.types.Collection, data: Array, size: Array) -> Array:
+    """(H, W) bool of what keep() made of a mask."""
+    try:
+        width, height = (int(n) for n in np.asarray(size).ravel())
+        pixels = width * height
+        if not 0 < pixels <= MAX_PIXELS:
+            raise ValueError(f"The photo may have at most {MAX_PIXELS:,} pixels.")
+        bits = zlib.decompressobj().decompress(np.ascontiguousarray(data, np.uint8).tobytes(), pixels // 8 + 1)
+        return np.unpackbits(np.frombuffer(bits, np.uint8), count=pixels).view(bool).reshape(height, width)
+    except (ValueError, zlib.error) as error:
+        raise _unknown(collection, f"A mask is damaged ({error}).") from error
+
+
+def _unknown(collection: bpy.types.Collection, why: str) -> InputError:
+    return InputError(f'"{collection.name}" does not know what it was made from.', why,
+                      "Import the reconstruction again.")
+
+
+def _mesh_sum(surface: bpy.types.Mesh) -> str:
+    """A checksum of the vertices and triangles."""
+    return f"{zlib.crc32(mesh.triangles(surface), zlib.crc32(mesh.points(surface))):08x}"
 
 
 def _photo(collection: bpy.types.Collection) -> Array:
