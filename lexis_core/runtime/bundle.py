@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
+from reprlib import repr as shown
 from typing import Any, BinaryIO, NoReturn
 
 from lexis_core.errors import BundleError
@@ -93,7 +94,7 @@ def open_bundle(folder: Path | str, hard_links: bool = False) -> Bundle:
         _refuse(folder, "There is no such folder.")
     manifest = _read_manifest(folder)
     if manifest.get("format_version") != FORMAT_VERSION:
-        _refuse(folder, f"It has format {manifest.get('format_version')!r:.40}, this LEXIS reads format "
+        _refuse(folder, f"It has format {shown(manifest.get('format_version'))}, this LEXIS reads format "
                 f"{FORMAT_VERSION}.", "Update LEXIS, or use a bundle made for this version.")
     try:
         files = {name: _file_entry(entry) for name, entry in _is(dict, manifest["files"]).items()}
@@ -104,11 +105,11 @@ def open_bundle(folder: Path | str, hard_links: bool = False) -> Bundle:
         _refuse(folder, f"Its {MANIFEST} lacks or garbles an entry ({type(error).__name__}: {str(error)[:80]}).")
     for name in files:
         if not is_plain_path(name) or name == MANIFEST:
-            _refuse(folder, f"Its {MANIFEST} lists {name!r:.80}, which is not a plain path inside the folder.")
+            _refuse(folder, f"Its {MANIFEST} lists {shown(name)}, which is not a plain path inside the folder.")
     named = [(model, entry.file) for model, entry in models.items()]
     for model, file in [*named, *([("golden", bundle.golden)] if bundle.golden else [])]:
         if file not in files:
-            _refuse(folder, f"Its {MANIFEST} names the file {file!r:.80} for {model!r:.80} but does not list it.")
+            _refuse(folder, f"Its {MANIFEST} names the file {shown(file)} for {shown(model)} but does not list it.")
     _check_file_set(folder, set(files))
     for file, (size, digest) in files.items():
         _check_file(folder, file, size, digest, hard_links)
@@ -166,7 +167,7 @@ def _read_manifest(folder: Path) -> dict:
 
 def _is(kind: type, value: Any) -> Any:
     if type(value) is not kind:
-        raise ValueError(f"a {kind.__name__} is needed, not {value!r:.40}")
+        raise ValueError(f"a {kind.__name__} is needed, not {shown(value)}")
     return value
 
 
@@ -181,7 +182,7 @@ def _model_entry(entry: Any) -> ModelEntry:
 
     def kind(value: Any) -> str:
         if value not in ELEMENTS.values():
-            raise ValueError(f"{value!r:.40} is no type of a tensor")
+            raise ValueError(f"{shown(value)} is no type of a tensor")
         return value
 
     def size(value: Any) -> int:
@@ -249,10 +250,10 @@ def _check_model(folder: Path, model: str, entry: ModelEntry, files: set[str]) -
                     "Runtime itself.", "Use a bundle whose models need no foreign code.")
     for other in sorted(found.files):
         if not is_plain_path(other) or (PurePosixPath(name).parent / other).as_posix() not in files:
-            _refuse(folder, f"{name!r} in it keeps weights in {other!r:.80}, which {MANIFEST} does not list.")
+            _refuse(folder, f"{name!r} in it keeps weights in {shown(other)}, which {MANIFEST} does not list.")
     for what, said, real in (("inputs", entry.inputs, found.inputs), ("outputs", entry.outputs, found.outputs)):
         if {name: (spec.type, spec.shape) for name, spec in said.items()} != real:
-            _refuse(folder, f"{name!r} in it has other {what} than {MANIFEST} says for {model!r:.80}.")
+            _refuse(folder, f"{name!r} in it has other {what} than {MANIFEST} says for {shown(model)}.")
 
 
 def _refuse(folder: Path, why: str, remedy: str = REMEDY) -> NoReturn:

@@ -257,7 +257,8 @@ def _event(message: Message) -> Event:
     job = job if type(job) is int else -1
     if kind == "progress":
         fraction = header.get("fraction")
-        return Event(job, kind, str(header.get("stage")), float(fraction) if type(fraction) in (int, float) else 0.0)
+        share = float(min(max(0, fraction), 1)) if type(fraction) in (int, float) else 0.0
+        return Event(job, kind, str(header.get("stage")), share)
     if kind == "result":
         return Event(job, kind, header=header, arrays=message.arrays)
     if kind == "cancelled":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from reprlib import repr as shown
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ def run(message: Message, progress: Progress, cancelled: Callable[[], bool]) -> 
     """Header and arrays of the answer to a request. LexisError, or Cancelled."""
     kind = message.header.get("kind")
     if not isinstance(kind, str) or kind not in JOBS:
-        raise _refused(f"There is no request {kind!r:.60}.", f"Use one of {', '.join(JOBS)}.")
+        raise _refused(f"There is no request {shown(kind)}.", f"Use one of {', '.join(JOBS)}.")
     job, options, arrays = JOBS[kind]
     given = {name: value for name, value in message.header.items() if name not in ("id", "kind")}
     return job(_options(kind, given, options), _arrays(kind, message.arrays, arrays), progress, cancelled)
@@ -198,20 +199,20 @@ def _options(kind: str, given: Mapping[str, Any], known: Mapping[str, Callable[[
     """The options that were given; null stands for the default."""
     for name, value in given.items():
         if name not in known:
-            raise _refused(f"{kind} has no option {name!r:.60}.", f"Use {', '.join(known)}.")
+            raise _refused(f"{kind} has no option {shown(name)}.", f"Use {', '.join(known)}.")
         if value is not None and not known[name](value):
-            raise _refused(f"{name} cannot be {value!r:.60}.", "See docs/runtime.md for what each option takes.")
+            raise _refused(f"{name} cannot be {shown(value)}.", "See docs/runtime.md for what each option takes.")
     return {name: value for name, value in given.items() if value is not None}
 
 
 def _arrays(kind: str, given: Mapping[str, Array], known: Mapping) -> dict[str, Array]:
     for name, array in given.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise _refused(f"The array {name!r:.60} holds NaN or infinity.", "Give finite numbers.")
+            raise _refused(f"The array {shown(name)} holds NaN or infinity.", "Give finite numbers.")
         if name not in known and kind == "refine":
             continue  # a result's, which from_arrays() checks
         if name not in known:
-            raise _refused(f"{kind} takes no array {name!r:.60}.", f"Use {', '.join(known)}.")
+            raise _refused(f"{kind} takes no array {shown(name)}.", f"Use {', '.join(known)}.")
         types, shape = known[name]
         if array.dtype.name not in types or len(array.shape) != len(shape) or any(
                 want not in (None, got) for want, got in zip(shape, array.shape, strict=True)):
