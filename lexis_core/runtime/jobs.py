@@ -44,22 +44,24 @@ def interfield(options: dict, arrays: dict[str, Array], progress: Progress, canc
 
 def reconstruct(options: dict, arrays: dict[str, Array], progress: Progress, cancelled: Callable[[], bool]) -> Answer:
     """All hypotheses of a photo, best first."""
-    from lexis_core import pipeline
     start = time.perf_counter()
+    sessions = _sessions(options)
+    from lexis_core import pipeline
     image = _one_of("image", options.pop("image", None), arrays.get("image"))
     given = {name: _one_of(name, options.pop(name, None), arrays.get(name), needed=False)
              for name in ("person_mask", "object_mask")}
     thing = _object(options, arrays)
     results = pipeline.reconstructions(image, thing, **given, **options, progress=progress, cancelled=cancelled,
-                                       sessions=_sessions(options))
+                                       sessions=sessions)
     return _answer(results, start)
 
 
 def refine(options: dict, arrays: dict[str, Array], progress: Progress, cancelled: Callable[[], bool]) -> Answer:
     """A result that goes on from its own state, or towards a painted field."""
+    start = time.perf_counter()
+    sessions = _sessions(options)
     from lexis_core import pipeline
     from lexis_core.reconstruction import from_arrays
-    start = time.perf_counter()
     painted = {name: arrays.pop(f"painted_{name}", None) for name in PAINTED}
     if any(part is not None for part in painted.values()):
         if any(part is None for part in painted.values()):
@@ -68,17 +70,17 @@ def refine(options: dict, arrays: dict[str, Array], progress: Progress, cancelle
     pins = options.pop("pins", {})
     options["pins"] = pipeline.Pins(**{**pins, "joints": tuple(pins.get("joints", ()))})
     result = pipeline.refine(from_arrays(arrays), **options, progress=progress, cancelled=cancelled,
-                             sessions=_sessions(options))
+                             sessions=sessions)
     return _answer((result,), start)
 
 
 def prepare(options: dict, arrays: dict[str, Array], progress: Progress, cancelled: Callable[[], bool]) -> Answer:
     """Everything a reconstruction needs is imported and opened; which device it will run on, and why not a better."""
+    start = time.perf_counter()
+    sessions = _sessions(options)
     from lexis_core import pipeline  # noqa: F401
     from lexis_core.body import load_body
-    start = time.perf_counter()
     load_body(None)
-    sessions = _sessions(options)
     opened = [sessions[model] for model in sessions.bundle.models]
     return {"device": opened[0].device, "why_not": opened[0].why_not,
             "seconds": round(time.perf_counter() - start, 3)}, {}
@@ -88,7 +90,10 @@ _opened: dict[str, Any] = {}
 
 
 def _sessions(options: Mapping[str, Any]):
-    """The networks of the device asked for, kept open from job to job; those of another device are let go."""
+    """The networks of the device asked for, kept open from job to job; those of another device are let go.
+
+    They open on a thread while the caller imports the rest, which takes about as long.
+    """
     from lexis_core.runtime.session import Sessions
     device = options.get("device", "auto")
     if device not in _opened:
@@ -96,6 +101,8 @@ def _sessions(options: Mapping[str, Any]):
             sessions.release()
         _opened.clear()
         _opened[device] = Sessions(device=device)
+    if options.get("method") != "estimate":
+        _opened[device].open_beside(_opened[device].bundle.models)
     return _opened[device]
 
 

@@ -6,15 +6,16 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from lexis_core.errors import BundleError, Cancelled, InputError, OutOfMemory, RuntimeUnavailable
+from lexis_core.errors import BundleError, Cancelled, InputError, LexisError, OutOfMemory, RuntimeUnavailable
 from lexis_core.runtime.bundle import Bundle, default_bundle
 from lexis_core.runtime.devices import DEVICES, INSTALL, PROVIDERS, devices, import_onnxruntime, why_not
 
@@ -156,12 +157,23 @@ class Sessions:
         self.bundle = bundle or default_bundle()
         self._how = {"device": device, "threads": threads, "memory": memory}
         self._opened: dict[str, Session] = {}
+        self._opening: dict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def __getitem__(self, model: str) -> Session:
         """The session of a model, by its name in the bundle; errors as of Session."""
-        if model not in self._opened:
-            self._opened[model] = Session(self.bundle.path(model), **self._how)
-        return self._opened[model]
+        with self._opening[model]:
+            if model not in self._opened:
+                self._opened[model] = Session(self.bundle.path(model), **self._how)
+            return self._opened[model]
+
+    def open_beside(self, models: Iterable[str]) -> None:
+        """Begin to open these on a thread; whoever asks for one waits for it, and hears what went wrong."""
+        def work() -> None:
+            for model in models:
+                with suppress(LexisError):
+                    self[model]
+
+        threading.Thread(target=work, name="networks", daemon=True).start()
 
     @property
     def opened(self) -> tuple[str, ...]:
