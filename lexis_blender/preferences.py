@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -93,6 +92,8 @@ def _body_state(preferences: LexisPreferences) -> str:
 
 def empty_cache() -> int:
     """Delete the cached results; how many there were."""
+    import shutil  # half of what switching the add-on on would take
+
     folder = cache_folder()
     count = len(list(folder.glob("*.lexis.npz")))
     shutil.rmtree(folder, ignore_errors=True)

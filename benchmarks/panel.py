@@ -1,0 +1,197 @@
+"""What the add-on costs Blender: switching it on, drawing its panels, the main thread while a job runs, many rounds.
+
+    python benchmarks/panel.py [--rounds 100]
+
+Prints milliseconds on the clock with those of the processor in brackets, which a busy machine does not lengthen, and
+what 100 rounds of reconstruct, import, undo and delete leave in memory and data-blocks. The
+targets: enable 150 ms, a panel 1 ms, a tick 50 ms besides the import itself, the import 250 ms, Cancel 300 ms.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import median
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "blender")]
+
+import bpy  # noqa: E402
+
+DEMO = ROOT / "lexis_core" / "data" / "demo"
+ENABLE = """
+import bpy, time, sys
+import addon_utils
+start = time.perf_counter(), time.process_time()
+addon_utils.enable("lexis_blender", default_set=True)
+print(1000 * (time.perf_counter() - start[0]), 1000 * (time.process_time() - start[1]))
+"""
+
+
+class Silent:
+    """A layout that takes every call and does nothing, so that only the panel's own work is timed."""
+
+    def __getattr__(self, name):
+        return self._itself
+
+    def _itself(self, *given, **named):
+        return self
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=100)
+    rounds = parser.parse_args().rounds
+    print(f"Blender {bpy.app.version_string}, milliseconds")
+    times = [_enable() for _ in range(5)]
+    print(f"enable, median of 5 fresh processes: {Spent(*map(median, zip(*times, strict=True)))}")
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    import addon_utils
+    addon_utils.enable("lexis_blender", default_set=True)
+    _demo()
+    print("panels without a result:", _panels())
+    solved = _job()
+    print("panels with a result:", _panels())
+    _cancel()
+    _rounds(solved, rounds)
+    addon_utils.disable("lexis_blender", default_set=True)
+
+
+class Spent(NamedTuple):
+    """Milliseconds, on the clock and of this thread's processor."""
+
+    clock: float
+    processor: float
+
+    def __str__(self) -> str:
+        return f"{self.clock:.1f} ({self.processor:.1f})"
+
+
+def _timed(call) -> tuple[Spent, Any]:
+    start = time.perf_counter(), time.thread_time()
+    value = call()
+    return Spent(1000 * (time.perf_counter() - start[0]), 1000 * (time.thread_time() - start[1])), value
+
+
+def _enable() -> tuple[float, float]:
+    done = subprocess.run([sys.executable, "-c", ENABLE], cwd=ROOT, capture_output=True, text=True, check=True)
+    clock, processor = done.stdout.split()[-2:]
+    return float(clock), float(processor)
+
+
+def _demo() -> None:
+    settings = bpy.context.scene.lexis
+    settings.image_path = str(DEMO / "camera.png")
+    settings.person_source, settings.person_mask_path = "FILE", str(DEMO / "person_mask.png")
+    settings.object_source, settings.object_mask_path = "FILE", str(DEMO / "tripod_mask.png")
+    settings.object_kind, settings.object_name, settings.method = "LIBRARY", "tripod", "ESTIMATE"
+
+
+def _panels() -> str:
+    from lexis_blender import registration
+
+    found = []
+    for module in registration.MODULES:
+        for panel in module.CLASSES:
+            if issubclass(panel, bpy.types.Panel):
+                host = SimpleNamespace(layout=Silent())
+                host.prepare = lambda host=host, panel=panel: panel.prepare(host)
+                found.append(f"{panel.bl_label} {1000 * _shortest(lambda p=panel, h=host: p.draw(h, bpy.context)):.3f}")
+    return ", ".join(found)
+
+
+def _shortest(call, times: int = 50) -> float:
+    spent = []
+    for _ in range(times):
+        start = time.perf_counter()
+        call()
+        spent.append(time.perf_counter() - start)
+    return median(spent)
+
+
+def _job():
+    """Run the demo as a window does, tick by tick; what a tick took at most, and what was found."""
+    from lexis_blender import preferences, request, results, runtime
+    from lexis_blender.jobs import Work
+
+    jobs, kept, ticks = runtime.jobs, [], []
+    asking, prepare = _timed(lambda: request.reconstruct(bpy.context))
+    work = Work("reconstruct", prepare, finish=results.keeper(preferences.cache_folder(), "benchmark", None),
+                done=kept.append)
+    starting, _ = _timed(lambda: jobs.start(work))
+    active = True
+    while active:
+        spent, active = _timed(jobs.tick)
+        ticks.append(spent)
+        time.sleep(runtime.INTERVAL)
+    imports = [_timed(lambda: results.bring_in(kept[0], "benchmark", bpy.context.scene.name))[0] for _ in range(3)]
+    print(f"a job of {kept[0].seconds:.1f} s: asking the scene {asking}, starting {starting}, longest of "
+          f"{len(ticks)} ticks {max(ticks)}; imports {', '.join(map(str, imports))}")
+    return kept[0]
+
+
+def _cancel() -> None:
+    from lexis_blender import request, runtime
+    from lexis_blender.jobs import RUNNING, Work
+
+    jobs, spent = runtime.jobs, []
+    for wait in (0.3, 0.8, 1.3, 1.8):
+        jobs.start(Work("reconstruct", request.reconstruct(bpy.context)))
+        while jobs.state != RUNNING:
+            jobs.tick()
+            time.sleep(0.005)
+        end = time.monotonic() + wait
+        while time.monotonic() < end and jobs.tick():
+            time.sleep(0.02)
+        start = time.perf_counter()
+        jobs.cancel()
+        jobs.wait()
+        spent.append(1000 * (time.perf_counter() - start))
+    print("cancel to idle:", ", ".join(f"{s:.0f}" for s in spent))
+
+
+def _rounds(solved, rounds: int) -> None:
+    """Each: a job in the worker, the import of a stored result, undo, redo by another import, and delete."""
+    from lexis_blender import results, runtime
+    from lexis_blender.jobs import Work
+    from lexis_blender.scene import assemble
+    from lexis_core.objects.library import make
+
+    ball = make("ball").mesh
+    arrays = {f"{name}_{part}": getattr(ball, part) for name in ("body", "object") for part in ("vertices", "faces")}
+    bpy.ops.wm.read_homefile(use_empty=True)
+    bpy.ops.ed.undo_push(message="empty")
+    counts, memory = [], []
+    for _ in range(rounds):
+        runtime.run(Work("interfield", lambda: ({}, arrays)))
+        results.bring_in(solved, "benchmark", bpy.context.scene.name)
+        bpy.ops.ed.undo()
+        made = results.bring_in(solved, "benchmark", bpy.context.scene.name)
+        assemble.remove(made.collection)
+        bpy.ops.ed.undo_push(message="delete")
+        bpy.data.orphans_purge(do_recursive=True)
+        counts.append(_datablocks())
+        memory.append(_memory())
+    settled = min(rounds - 1, 40)  # undo keeps 32 steps
+    print(f"{rounds} rounds: data-blocks {counts[0]} after the first, {counts[-1]} after the last; memory "
+          f"{memory[settled]:.0f} MB after {settled + 1}, {memory[-1]:.0f} MB after {rounds}")
+
+
+def _datablocks() -> int:
+    return sum(len(getattr(bpy.data, p.identifier)) for p in bpy.data.bl_rna.properties if p.type == "COLLECTION")
+
+
+def _memory() -> float:
+    """Megabytes this process holds now; 0 where the system does not say."""
+    path = Path("/proc/self/statm")
+    return int(path.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20 if path.exists() else 0.0
+
+
+if __name__ == "__main__":
+    main()
