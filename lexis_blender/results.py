@@ -93,17 +93,14 @@ def bring_in(solved: Solved, name: str, scene: str) -> Imported:
 
 def put_on(solved: Solved, import_id: str, scene: str) -> None:
     """Let an import stand as the result says, as one undo step. InputError when it was deleted meanwhile."""
-    from .scene import apply_state, facts, hypotheses, read_back
+    from .scene import hypotheses
 
     with in_scene(scene):
         made = snapshot.parts(import_id)
         if made is None:
             raise InputError("The refined result has no place.", "Its reconstruction was deleted meanwhile.",
                              f"Import {solved.paths[0]}.")
-        if not facts.count(made.collection):
-            hypotheses.keep(made, [read_back.as_kept(made, solved.model)])
-        apply_state.apply(bpy.context, made, solved.model, solved.found[0])
-        hypotheses.add(made, solved.found[0])
+        hypotheses.take(bpy.context, made, solved.model, solved.found[0])
         bpy.ops.ed.undo_push(message="LEXIS Refine")
     tell(solved)
 

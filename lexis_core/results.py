@@ -31,7 +31,7 @@ def write_results(result: Reconstruction, body: Path | None, out: Path) -> None:
     """result.lexis.npz, overlay.png, orbit.gif, and scene.blend and scene.glb where bpy is installed."""
     model = load_body(body)
     posed = Mesh(pose(model, result.state.body).vertices, model.faces)
-    meshes, fields = _drawn(posed, result)
+    meshes, fields = drawn(posed, result)
     with _said("result"):
         result.save(out / f"result{SUFFIX}")
     with _said("overlay"):
@@ -56,7 +56,7 @@ def write_results(result: Reconstruction, body: Path | None, out: Path) -> None:
     print(f"{out}: {', '.join(written)}")
 
 
-def _drawn(posed: Mesh, result: Reconstruction) -> tuple[tuple[Mesh, Mesh], tuple[np.ndarray, np.ndarray]]:
+def drawn(posed: Mesh, result: Reconstruction) -> tuple[tuple[Mesh, Mesh], tuple[np.ndarray, np.ndarray]]:
     """The two surfaces the pictures show, and their fields: a scan of millions of faces is drawn with fewer."""
     small = decimated(result.object, DRAWN_FACES)
     if small is result.object:

@@ -38,6 +38,14 @@ def add(made: Imported, result: Reconstruction) -> None:
     made.collection[facts.HYPOTHESIS] = len(each)
 
 
+def take(context: bpy.types.Context, made: Imported, model: BodyModel, result: Reconstruction) -> None:
+    """Pose rig and object as a result solved on from this import says, and keep it as one more hypothesis."""
+    if not facts.count(made.collection):
+        keep(made, [read_back.as_kept(made, model)])
+    apply_state.apply(context, made, model, result)
+    add(made, result)
+
+
 def show(context: bpy.types.Context, made: Imported, model: BodyModel, index: int) -> None:
     """Pose rig and object, and write the fields, as one of the hypotheses has them; no object is added.
 
