@@ -92,6 +92,19 @@ def test_a_reconstruction_comes_back_whole_with_its_progress(worker):
         name.removeprefix("0."): array.dtype for name, array in event.arrays.items()}
 
 
+def test_a_result_goes_on_with_what_is_pinned_as_it_was(worker):
+    event = ask(worker, "reconstruct", PHOTO | {"method": "noise", "steps": 3, "hypotheses": 2, "seed": 1})
+    assert event.kind == "result" and event.header["count"] == 2, event.error
+    assert {name[:2] for name in event.arrays} == {"0.", "1."}
+    best = {name.removeprefix("0."): array for name, array in event.arrays.items() if name.startswith("0.")}
+    event = ask(worker, "refine", {"pins": {"body": True}, "steps": 5}, best)
+    assert event.kind == "result" and event.header["count"] == 1, event.error
+    before, after = from_arrays(best), from_arrays({name[2:]: array for name, array in event.arrays.items()})
+    assert np.array_equal(after.state.body.body_pose, before.state.body.body_pose)
+    assert np.array_equal(after.state.body.translation, before.state.body.translation)
+    assert not np.array_equal(after.state.object.translation, before.state.object.translation)
+
+
 @pytest.mark.parametrize("kind, options, arrays, said", [
     ("dance", {}, {}, "no request 'dance'"),
     ("interfield", {"sgima": 0.1}, {}, "no option 'sgima'"),
@@ -298,6 +311,17 @@ threading.Thread(target=shout, daemon=True).start()
         for _ in range(5):
             assert works(worker)
         assert {"noise", "more noise"} <= set(worker.log)
+
+
+def test_a_cancel_reaches_into_the_networks(worker):
+    for _ in range(2):
+        job = worker.submit("reconstruct", PHOTO | {"method": "noise", "steps": 900, "hypotheses": 200})
+        deadline = time.monotonic() + WAIT
+        while not any(event.stage == "flow" for event in worker.poll()):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        worker.cancel(job)
+        assert worker.wait(job, WAIT).kind == "cancelled"
 
 
 def test_waiting_ends_in_time_and_only_for_jobs_there_are(worker):
