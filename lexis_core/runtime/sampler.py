@@ -134,7 +134,7 @@ class Sampler:
         start      : (B, ...) another tool's estimate; the star mode then enters at 15/25
         steps      : of the whole way; from a start it is two fifths of them
         hypotheses : the first without noise, the others from noise of this seed
-        noise      : instead: tokens (B H, 16, 128), body (B H, 19), object (B H, 9), of every hypothesis
+        noise      : in place of the seed's: tokens (B H, 16, 128), body (B H, 19), object (B H, 9)
         progress   : called after every step with the share that is done
         Raises Cancelled soon after cancelled() is true.
         """
@@ -253,13 +253,13 @@ class Sampler:
     @staticmethod
     def _noise(total: int, tokens: tuple[int, ...], each: Array, seed: int,
                given: tuple[Array, Array, Array] | None, size: float) -> tuple[Array, ...]:
-        """Where the coordinates begin; none for each picture's first hypothesis, unless it is given."""
+        """Where the coordinates begin: without noise for each picture's first hypothesis."""
         shapes = (total, *tokens), (total, BODY), (total, OBJECT)
         if given is None:
             rng = np.random.default_rng(seed)
-            given = tuple(rng.standard_normal(shape, np.float32) * (each > 0).reshape(-1, *[1] * (len(shape) - 1))
-                          for shape in shapes)
-        return tuple(np.float32(size) * np.asarray(part, np.float32) for part in given)
+            given = tuple(rng.standard_normal(shape, np.float32) for shape in shapes)
+        size = np.where(each > 0, size, 0).astype(np.float32)
+        return tuple(np.asarray(part, np.float32) * size.reshape(-1, *[1] * (part.ndim - 1)) for part in given)
 
 
 def _named(prefix: str, states: States) -> dict[str, Array]:

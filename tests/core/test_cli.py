@@ -179,6 +179,9 @@ WRONG = [
     (f"{SOLVE} --up x", "'?y'?, '?z"),
     (f"{SOLVE} --device tpu", "cuda"),
     *((f"{SOLVE} --seed {wrong}", "whole number") for wrong in ("-1", "x", "1.5", "9" * 30)),
+    *((f"{SOLVE} --steps {wrong}", "whole number above 0") for wrong in ("0", "-3", "x")),
+    (f"{SOLVE} --method magic", "noise"),
+    (f"{SOLVE} --method noise --init {{f}}/nan.npz", "begins without one"),
     ("reconstruct {photo} --object tripod", "--out"),
     ("reconstruct {photo} --out {out}", "--object"),
     ("explode", "reconstruct"),
@@ -273,7 +276,7 @@ def test_a_photo_becomes_a_result_with_pictures(demo):
     assert_array_equal(result.object_mask, np.asarray(Image.open(TRIPOD).convert("L")) > 127)
     with Image.open(out / "overlay.png") as overlay, Image.open(out / "orbit.gif") as orbit:
         assert overlay.size == (512, 512) and orbit.n_frames == 2
-    for stage in ("load", "observe", "body", "object", "interfield", "result", "overlay", "orbit"):
+    for stage in ("load", "observe", "body", "object", "flow", "interfield", "result", "overlay", "orbit"):
         assert re.search(rf"^{stage} +\d+\.\d\d s$", printed, re.M), printed
     assert "device: " in printed and "bpy is missing" in printed
     for note in result.info["notes"]:
@@ -291,6 +294,13 @@ def test_the_same_seed_gives_the_same_bytes(demo, tmp_path):
     assert first.keys() == again.keys()
     for name in first:
         assert first[name].tobytes() == again[name].tobytes(), name
+
+
+def test_without_an_estimate_it_is_quicker_and_says_so(tmp_path):
+    code, printed, _ = lexis(f"{SOLVE} --object-mask {{tripod}} --method noise --steps 9 --hypotheses 2", out=tmp_path)
+    result = load(tmp_path / "result.lexis.npz")
+    assert code == 0 and (result.info["method"], result.info["steps"]) == ("noise", 9)
+    assert not re.search("^(body|object) ", printed, re.M) and re.search("^flow ", printed, re.M)
 
 
 def test_a_box_around_the_object_does_instead_of_a_mask(tmp_path):

@@ -48,6 +48,23 @@ def test_an_import_inside_a_function_is_seen_too():
     assert "onnxruntime" in imports("lexis_core")["lexis_core/runtime/devices.py"]
 
 
+def test_a_photo_is_reconstructed_without_what_training_needs():
+    """The networks run in ONNX Runtime and numpy alone."""
+    script = """if True:
+        import sys
+        from lexis_core.pipeline import reconstruct, refine
+        from lexis_core.runtime import worker
+        demo = "lexis_core/data/demo/"
+        found = reconstruct(demo + "camera.png", "tripod", person_mask=demo + "person_mask.png",
+                            object_mask=demo + "tripod_mask.png", method="noise", steps=2)
+        refine(found, steps=2)
+        print(*sys.modules)"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = done.stdout.split()
+    assert "onnxruntime" in loaded and {"torch", "numba", "bpy", "matplotlib"}.isdisjoint(loaded)
+    assert not [name for name in loaded if name.startswith(("lexis_core.learn", "lexis_core.synthetic"))]
+
+
 @pytest.mark.parametrize("module", ["lexis_core", "lexis_core.cli"])
 def test_the_command_line_starts_light(module):
     script = f"import sys, {module}; print(*sys.modules)"

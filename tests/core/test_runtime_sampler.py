@@ -165,6 +165,19 @@ def test_a_result_is_refined_and_what_is_pinned_is_the_same_to_the_last_digit(fo
     assert not np.array_equal(whole.state.object.translation, result.state.object.translation)
 
 
+def test_the_learned_result_goes_on_from_the_estimate_and_says_so(sessions):
+    estimate, learned = (reconstruct(DEMO / "camera.png", "tripod", **PHOTO, method=method, sessions=sessions)
+                         for method in ("estimate", "learned"))
+    assert (estimate.info["method"], learned.info["method"]) == ("estimate", "learned")
+    assert learned.info["start"] == "own estimate" and learned.info["steps"] == 25
+    assert "flow" in learned.info["seconds"] and "flow" not in estimate.info["seconds"]
+    body, other = estimate.state.body, learned.state.body
+    assert not np.array_equal(body.body_pose, other.body_pose)
+    gap = np.linalg.norm(other.translation - body.translation) / np.linalg.norm(body.translation)
+    assert gap < 0.1  # of the way to the camera
+    assert estimate.predicted_body is None and learned.predicted_object.shape == estimate.field.object.shape
+
+
 def test_a_body_of_ones_own_is_solved_with_its_own_surface_and_betas(sessions):
     model = smplx_like()
     result = reconstruct(DEMO / "camera.png", make("tripod"), **PHOTO, method="noise", body=model, sessions=sessions)
