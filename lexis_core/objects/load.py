@@ -49,25 +49,25 @@ def load_object(path_or_name: str | Path, units: str | None = None, up: str = "y
     _check_option(path, "units", units, (None, *UNITS))
     _check_option(path, "up", up, tuple(AXES))
     vertices, faces = read_triangles(path)
-    return _canonical(path, vertices, faces, units, up, category)
+    return _canonical(path, path.stem, vertices, faces, units, up, category)
 
 
 def object_of(mesh: Mesh, name: str, units: str | None = None, up: str = "y",
               category: str | None = None) -> ObjectModel:
     """The canonical object of a mesh in memory, as load_object() makes it of a file of that name."""
-    path = Path(f"{name}.mesh")
+    path = Path(name)
     _check_option(path, "units", units, (None, *UNITS))
     _check_option(path, "up", up, tuple(AXES))
     vertices, faces = mesh.vertices.astype(np.float64), mesh.faces
     if vertices.ndim != 2 or vertices.shape[1] != 3 or faces.ndim != 2 or faces.shape[1] != 3 or not len(faces):
         raise InputError(f"{name} cannot be used.", "It has no triangles.", "Give a mesh with faces.")
-    return _canonical(path, vertices, faces, units, up, category)
+    return _canonical(path, name, vertices, faces, units, up, category)
 
 
-def _canonical(path: Path, vertices: Array, faces: Array, units: str | None, up: str,
+def _canonical(path: Path, name: str, vertices: Array, faces: Array, units: str | None, up: str,
                category: str | None) -> ObjectModel:
     """vertices (V, 3) float64 in the file's frame and unit."""
-    known = _kind(path.stem) if category is None else canonical_name(category)
+    known = _kind(name) if category is None else canonical_name(category)
     _check_option(path, "category", known, ("", *CATEGORIES))
     notes = [f"Taken for a {known.replace('_', ' ')} by its file name."] if known and category is None else []
     if path.suffix.lower() == ".stl" and up == "y":
@@ -86,7 +86,7 @@ def _canonical(path: Path, vertices: Array, faces: Array, units: str | None, up:
         raise InputError(f"{path.name} cannot be used.", "None of its faces has any extent.", "Export the mesh again.")
     back = np.eye(4)
     back[:3, :3], back[:3, 3] = AXES[up].T / scale, AXES[up].T @ centre
-    return ObjectModel(path.stem, known, mesh, back.astype(np.float32), metric, (*notes, note, *repairs, *merged))
+    return ObjectModel(name, known, mesh, back.astype(np.float32), metric, (*notes, note, *repairs, *merged))
 
 
 def load_mesh(path: str | Path, units: str | None = None) -> Mesh:

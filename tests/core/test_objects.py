@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from lexis_core.errors import InputError
+from lexis_core.mesh import Mesh
 from lexis_core.objects import files
 from lexis_core.objects.library import make
-from lexis_core.objects.load import load_mesh, load_object
+from lexis_core.objects.load import load_mesh, load_object, object_of
 from lexis_core.objects.model import decimated, sized, surface_points
 
 ASYMMETRIC = trimesh.transformations.compose_matrix(angles=(0.3, -0.8, 1.1), translate=(3.0, -1.0, 7.0))
@@ -391,3 +392,20 @@ def test_a_size_is_that_of_the_longest_side_and_the_way_back_to_the_file_stays()
         return model.mesh.vertices @ model.file_from_canonical[:3, :3].T + model.file_from_canonical[:3, 3]
 
     assert_allclose(in_file(small), in_file(chair), atol=1e-6)
+
+
+def test_a_mesh_in_memory_becomes_the_object_its_file_would(tmp_path):
+    shape = body()
+    mesh = Mesh(shape.vertices.astype(np.float32), shape.faces.astype(np.int32))
+    path = tmp_path / "chair.ply"
+    path.write_bytes(trimesh.Trimesh(mesh.vertices, mesh.faces, process=False).export(file_type="ply"))
+    for options in ({}, {"units": "cm"}, {"up": "z"}, {"category": "table"}):
+        found, expected = object_of(mesh, "chair", **options), load_object(path, **options)
+        assert (found.name, found.category, found.metric) == (expected.name, expected.category, expected.metric)
+        assert_allclose(found.mesh.vertices, expected.mesh.vertices, atol=1e-6)
+        assert_allclose(found.file_from_canonical, expected.file_from_canonical, rtol=1e-5, atol=1e-6)
+    assert object_of(mesh, "Cube.001").name == "Cube.001"
+    v, f = mesh.vertices, mesh.faces
+    for vertices, faces in ((v, f[:0]), (v * np.nan, f), (v * 0, f), (v[:3], f), (v, f - 9)):
+        with pytest.raises(InputError, match="thing"):
+            object_of(Mesh(vertices, faces), "thing")

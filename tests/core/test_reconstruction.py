@@ -17,7 +17,7 @@ from lexis_core.geometry import rotation_from_axis_angle
 from lexis_core.interfield import measure
 from lexis_core.mesh import Mesh
 from lexis_core.objects.model import ObjectModel
-from lexis_core.reconstruction import Reconstruction, encode_photo, load
+from lexis_core.reconstruction import Reconstruction, encode_photo, from_arrays, load, to_arrays
 from lexis_core.state import BodyState, ObjectState, State
 
 
@@ -68,6 +68,16 @@ def test_the_networks_own_field_goes_along_where_there_is_one(tmp_path):
         replace(result, predicted_body=wrong).save(tmp_path / "r.lexis.npz")
         with pytest.raises(InputError, match="predicted_body"):
             load(tmp_path / "r.lexis.npz")
+
+
+def test_a_result_is_the_same_through_its_arrays_and_nothing_else_is_taken():
+    result = a_result()
+    arrays = to_arrays(result)
+    assert same(from_arrays(arrays), result)
+    with pytest.raises(InputError, match="soul, which no result has"):
+        from_arrays(arrays | {"soul": np.zeros(3)})
+    with pytest.raises(InputError, match="The pipe is not a LEXIS result.*\n.*lacks betas"):
+        from_arrays({name: array for name, array in arrays.items() if name != "betas"}, "The pipe")
 
 
 def test_the_observation_comes_back_with_the_photo(tmp_path):
