@@ -76,7 +76,7 @@ def test_a_result_is_the_same_through_its_arrays_and_nothing_else_is_taken():
     assert same(from_arrays(arrays), result)
     with pytest.raises(InputError, match="soul, which no result has"):
         from_arrays(arrays | {"soul": np.zeros(3)})
-    with pytest.raises(InputError, match="The pipe is not a LEXIS result.*\n.*lacks betas"):
+    with pytest.raises(InputError, match=r"The pipe is not a LEXIS result.*\n.*lacks betas"):
         from_arrays({name: array for name, array in arrays.items() if name != "betas"}, "The pipe")
 
 
