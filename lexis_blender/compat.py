@@ -72,3 +72,12 @@ def quiet() -> Iterator[None]:
     finally:
         os.dup2(kept, 1)
         os.close(kept)
+
+
+def largest_view(window: bpy.types.Window | None) -> dict[str, Any] | None:
+    """What temp_override needs for operators of the window's largest 3D View; None when it shows none."""
+    areas = [area for area in window.screen.areas if area.type == "VIEW_3D"] if window is not None else []
+    if not areas:
+        return None
+    area = max(areas, key=lambda a: a.width * a.height)
+    return {"window": window, "area": area, "region": next(r for r in area.regions if r.type == "WINDOW")}

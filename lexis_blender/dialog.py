@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import textwrap
 from collections.abc import Callable
-from typing import Any
 
 import bpy
 from bpy.props import EnumProperty, StringProperty
 from bpy.types import Operator
 
 from lexis_core.errors import BundleError, LexisError, OutOfMemory, RuntimeUnavailable
+
+from . import compat
 
 WIDTH, CHARACTERS = 440, 62  # of the dialog: pixels, and how many letters of the usual font fit into a line
 
@@ -94,31 +95,20 @@ class LEXIS_OT_show_error(Operator):
     fix: EnumProperty(items=[(key, text or "None", "") for key, text in FIXES.items()], options={"SKIP_SAVE"})
 
     def invoke(self, context, event):
-        return context.window_manager.invoke_props_dialog(self, width=WIDTH, title="LEXIS", confirm_text="Close")
+        manager = context.window_manager
+        if self.fix == "NONE":
+            return manager.invoke_popup(self, width=WIDTH)
+        return manager.invoke_props_dialog(self, width=WIDTH, title="LEXIS", confirm_text=FIXES[self.fix])
 
     def draw(self, context):
-        for text, icon in ((self.what, "ERROR"), (self.why, "NONE"), (self.remedy, "INFO")):
+        for text, icon in ((self.what, "ERROR"), (self.why, "BLANK1"), (self.remedy, "INFO")):
             column = self.layout.column(align=True)
-            for number, line in enumerate(textwrap.wrap(text, CHARACTERS) or [""]):
-                column.label(text=line, icon=icon if number == 0 and icon != "NONE" else "BLANK1", translate=False)
-        if self.fix != "NONE":
-            self.layout.operator("lexis.fix", text=FIXES[self.fix]).kind = self.fix
+            for line in textwrap.wrap(text, CHARACTERS):
+                column.label(text=line, icon=icon, translate=False)
+                icon = "BLANK1"
 
     def execute(self, context):
-        return {"FINISHED"}
-
-
-class LEXIS_OT_fix(Operator):
-    """Do what the error's last line says"""
-
-    bl_idname = "lexis.fix"
-    bl_label = "Fix"
-    bl_options = {"INTERNAL"}
-
-    kind: EnumProperty(items=[(key, text or "None", "") for key, text in FIXES.items()])
-
-    def execute(self, context):
-        _ACTIONS[self.kind](context)
+        _ACTIONS[self.fix](context)
         return {"FINISHED"}
 
 
@@ -130,14 +120,16 @@ def _open_preferences(context: bpy.types.Context) -> None:
     bpy.ops.preferences.addon_show(module=__package__)
 
 
-def _draw_box(surface: str) -> Callable[[bpy.types.Context], Any]:
+def _draw_box(surface: str) -> Callable[[bpy.types.Context], None]:
     def draw(context: bpy.types.Context) -> None:
-        setattr(context.scene.lexis, f"{surface.lower()}_source", "BOX")
-        bpy.ops.lexis.draw_box("INVOKE_DEFAULT", surface=surface)
+        place = compat.largest_view(context.window)
+        if place is not None:
+            with context.temp_override(**place):
+                bpy.ops.lexis.draw_box("INVOKE_DEFAULT", surface=surface)
 
     return draw
 
 
 _ACTIONS = {"NONE": lambda context: None, "CPU": _use_cpu, "PREFERENCES": _open_preferences,
             "PERSON_BOX": _draw_box("PERSON"), "OBJECT_BOX": _draw_box("OBJECT")}
-CLASSES = (LEXIS_OT_show_error, LEXIS_OT_fix)
+CLASSES = (LEXIS_OT_show_error,)

@@ -6,6 +6,7 @@ a thread before the request is sent and after its result has come.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -19,6 +20,7 @@ PATIENCE = 0.25   # seconds a worker has to stop its job; then it is ended, and 
 FAREWELL = 0.5    # seconds a worker has to end by itself
 PAUSE = 0.01      # seconds between two looks while waiting
 
+log = logging.getLogger(__package__)
 Request = tuple[Mapping[str, Any], Mapping[str, Any]]
 
 
@@ -144,8 +146,8 @@ class Jobs:
             work = self._rest()
             try:
                 work.done(aside.value)
-            except LexisError as error:
-                work.failed(error)
+            except Exception as error:
+                work.failed(told(error))
 
     def _watch_worker(self) -> None:
         for event in self._worker.poll():
@@ -183,9 +185,15 @@ class _Aside:
     def _run(self, call: Callable[..., Any], *given: Any) -> None:
         try:
             self.value = call(*given)
-        except LexisError as error:
-            self.error = error
         except Exception as error:
-            self.error = LexisError("LEXIS could not go on.", f"{type(error).__name__}: {error}",
-                                    "Report it, with what Copy Debug Info in the preferences gives.")
+            self.error = told(error)
         self.over = True
+
+
+def told(error: Exception) -> LexisError:
+    """The error for people; one that nobody foresaw is also logged, with where it happened."""
+    if isinstance(error, LexisError):
+        return error
+    log.error("A job failed.", exc_info=error)
+    return LexisError("LEXIS could not go on.", f"{type(error).__name__}: {error}",
+                      "Report it, with what Copy Debug Info in the preferences gives.")

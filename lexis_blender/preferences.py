@@ -71,7 +71,8 @@ class LexisPreferences(AddonPreferences):
         row.prop(self, "device")
         row.operator("lexis.test_device", text="Test")
         if snapshot.last.worker:
-            layout.label(text=snapshot.last.worker, translate=False)
+            layout.label(text=snapshot.last.worker, icon="CHECKMARK", translate=False)
+            layout.label(text=snapshot.last.bundle, icon="PACKAGE", translate=False)
         layout.prop(self, "worker_python")
         layout.prop(self, "body_path")
         layout.label(text=_body_state(self), translate=False)

@@ -29,7 +29,7 @@ LIBRARY = (
 )
 
 MASK_SOURCES = (
-    ("NONE", "None", "Found in the photo, or by what kind of thing it is"),
+    ("NONE", "Automatic", "Found in the photo, or placed by what kind of thing it is"),
     ("FILE", "File", "An image file of the photo's size, white inside"),
     ("IMAGE", "Image", "An image of the photo's size in this .blend, painted white inside"),
     ("BOX", "Box", "A box drawn on the photo"),

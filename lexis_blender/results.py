@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import bpy
 
 from lexis_core.errors import InputError
 
-from . import snapshot
+from . import compat, snapshot
 
 if TYPE_CHECKING:
     from lexis_core.body.model import BodyModel
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from .scene.identity import Imported
 
 LONGEST_NAME = 60
+NOTE_WIDTH = 28  # characters
 
 
 @dataclass(frozen=True)
@@ -87,8 +89,19 @@ def bring_in(solved: Solved, name: str, scene: str) -> Imported:
         made = api.import_reconstruction(solved.found[0], body=solved.model, options=api.ImportOptions(name=name))
         hypotheses.keep(made, solved.found)
         bpy.ops.ed.undo_push(message="LEXIS Reconstruct")
+    _look_at_it()
     tell(solved)
     return made
+
+
+def _look_at_it() -> None:
+    """Let the largest 3D View frame what has come, which is selected; a view through a camera stays."""
+    if bpy.app.background:
+        return
+    place = compat.largest_view(bpy.context.window or next(iter(bpy.context.window_manager.windows), None))
+    if place is not None and place["area"].spaces.active.region_3d.view_perspective != "CAMERA":
+        with bpy.context.temp_override(**place):
+            bpy.ops.view3d.view_selected()
 
 
 def put_on(solved: Solved, import_id: str, scene: str) -> None:
@@ -106,8 +119,17 @@ def put_on(solved: Solved, import_id: str, scene: str) -> None:
 
 
 def tell(solved: Solved) -> None:
-    """Keep the line that says what the last job took."""
+    """Keep what the last job took and what it assumed."""
+    notes = solved.found[0].info.get("notes", ())
     snapshot.last.summary = f"{solved.seconds:.1f} s, {solved.device}"
+    snapshot.last.notes = tuple(line for note in notes for line in _lines(str(note)))
+
+
+def _lines(note: str) -> list[str]:
+    """A note in lines that fit into the sidebar, without the words of the command line."""
+    plain = re.sub(r" \(--[^)]*\)|: give --.*?(?=\.)", "", note)
+    first, *more = textwrap.wrap(plain, NOTE_WIDTH) or [""]
+    return [f"- {first}", *(f"  {line}" for line in more)]
 
 
 def in_scene(name: str):

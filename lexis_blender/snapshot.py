@@ -6,7 +6,6 @@ No reference to a data-block is kept, since undo and loading a file replace them
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import bpy
 from bpy.app.handlers import persistent
@@ -20,16 +19,16 @@ PARTS = (identity.RIG, identity.BODY, identity.OBJECT, identity.CAMERA)
 
 @dataclass
 class LastRun:
-    """The line below the Reconstruct button, what the worker said of itself, and its bundle; "" where not known."""
+    """What the last job took and assumed, what the worker said of itself, and its bundle; empty where not known."""
 
     summary: str = ""
+    notes: tuple[str, ...] = ()
     worker: str = ""
     bundle: str = ""
 
 
 last = LastRun()
 _names: dict[tuple[str, str], str] = {}
-_known: dict[str, dict[str, Any]] = {}
 
 
 def active_id(context: bpy.types.Context) -> str:
@@ -62,21 +61,10 @@ def parts(import_id: str) -> Imported | None:
     return Imported(import_id, collection, *found)
 
 
-def remember(import_id: str, **values: Any) -> None:
-    """Keep what was computed about an import (statistics, legends) for its panels, until the file is closed."""
-    _known.setdefault(import_id, {}).update(values)
-
-
-def recall(import_id: str, name: str, default: Any = None) -> Any:
-    """What remember() kept, or the default."""
-    return _known.get(import_id, {}).get(name, default)
-
-
 def forget() -> None:
     """Empty the snapshot."""
     _names.clear()
-    _known.clear()
-    last.summary = ""
+    last.summary, last.notes = "", ()
 
 
 def _collection(import_id: str) -> bpy.types.Collection | None:

@@ -47,7 +47,8 @@ def _told(hello: dict, wanted: str) -> None:
     devices = [str(device) for device in hello["devices"]]
     snapshot.last.worker = (f"Python {hello['python']}, ONNX Runtime {hello['onnxruntime']}: "
                             f"{', '.join(devices) or 'no device'}")
-    snapshot.last.bundle = str(hello["bundle"])
+    tr = bpy.app.translations.pgettext_iface
+    snapshot.last.bundle = tr("Networks: {:s}").format(str(hello["bundle"]))
     if not devices:
         raise RuntimeUnavailable("The worker cannot run networks.", str(hello["onnxruntime"]),
                                  "Choose another worker Python in the preferences, or install LEXIS again.")

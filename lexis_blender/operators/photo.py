@@ -61,6 +61,30 @@ class LEXIS_FH_photo(FileHandler):
         return context.area is not None and context.area.type == "VIEW_3D"
 
 
+class LEXIS_OT_new_mask(Operator):
+    """Make an image of the photo to paint on: open it in an Image Editor, choose Paint, and paint over it"""
+
+    bl_idname = "lexis.new_mask"
+    bl_label = "New Mask"
+    bl_options = {"REGISTER", "UNDO"}
+
+    surface: EnumProperty(name="Of", items=SURFACES)
+
+    @classmethod
+    def poll(cls, context):
+        return _has_photo(cls, context)
+
+    @dialog.told
+    def execute(self, context):
+        from ..scene import pixels
+
+        settings, who = context.scene.lexis, self.surface.lower()
+        image = pixels.unpainted(request.photo_pixels(settings), f"{request.photo_name(settings)} {who} mask")
+        setattr(settings, f"{who}_source", "IMAGE")
+        setattr(settings, f"{who}_mask_image", image)
+        return {"FINISHED"}
+
+
 class LEXIS_OT_draw_box(Operator):
     """Show the photo in the view and drag a box on it; Esc leaves it as it was"""
 
@@ -74,9 +98,7 @@ class LEXIS_OT_draw_box(Operator):
 
     @classmethod
     def poll(cls, context):
-        settings = context.scene.lexis
-        there = bool(settings.image_path if settings.image_source == "FILE" else settings.image)
-        return there or cls.poll_message_set("Choose a photo first")
+        return _has_photo(cls, context)
 
     @dialog.told
     def invoke(self, context, event):
@@ -131,12 +153,20 @@ class LEXIS_OT_draw_box(Operator):
         return result
 
 
+def _has_photo(cls: type[Operator], context: bpy.types.Context) -> bool:
+    settings = context.scene.lexis
+    there = bool(settings.image_path if settings.image_source == "FILE" else settings.image)
+    if not there:
+        cls.poll_message_set("Choose a photo first")
+    return there
+
+
 def _ordered(a: tuple[float, float], b: tuple[float, float]) -> tuple[float, float, float, float]:
     """Left, top, right, bottom of a box dragged between two points in any direction."""
     return min(a[0], b[0]), min(a[1], b[1]), max(a[0], b[0]), max(a[1], b[1])
 
 
-CLASSES = (LEXIS_OT_set_photo, LEXIS_FH_photo, LEXIS_OT_draw_box)
+CLASSES = (LEXIS_OT_set_photo, LEXIS_FH_photo, LEXIS_OT_new_mask, LEXIS_OT_draw_box)
 
 
 def unregister() -> None:

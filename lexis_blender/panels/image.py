@@ -34,9 +34,13 @@ def _draw_mask(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup, wh
     column.prop(settings, f"{who}_source")
     source = getattr(settings, f"{who}_source")
     if source == "FILE":
-        column.prop(settings, f"{who}_mask_path")
+        row = column.row()
+        row.use_property_split = False
+        row.prop(settings, f"{who}_mask_path", text="")
     elif source == "IMAGE":
-        column.template_ID(settings, f"{who}_mask_image", new="image.new", open="image.open")
+        column.template_ID(settings, f"{who}_mask_image", open="image.open")
+        if getattr(settings, f"{who}_mask_image") is None:
+            column.operator("lexis.new_mask", icon="BRUSH_DATA").surface = who.upper()
     elif source == "BOX":
         column.operator("lexis.draw_box", icon="SELECT_SET").surface = who.upper()
         for index, side in enumerate(("Left", "Top", "Right", "Bottom")):

@@ -56,6 +56,23 @@ class LEXIS_PT_advanced(LexisPanel, Panel):
             column.prop(settings, name)
 
 
+class LEXIS_PT_notes(LexisPanel, Panel):
+    """What was assumed in the last job"""
+
+    bl_idname = "LEXIS_PT_notes"
+    bl_parent_id = "LEXIS_PT_reconstruct"
+    bl_label = "Notes"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context):
+        if not snapshot.last.notes:
+            self.layout.label(text="Nothing so far")
+        column = self.layout.column(align=True)
+        column.scale_y = 0.8
+        for line in snapshot.last.notes:
+            column.label(text=line, translate=False)
+
+
 def _draw_progress(layout) -> None:
     jobs = runtime.jobs
     seconds = time.monotonic() - jobs.started
@@ -66,4 +83,4 @@ def _draw_progress(layout) -> None:
     layout.label(text=stage, icon="TIME")
 
 
-CLASSES = (LEXIS_PT_reconstruct, LEXIS_PT_advanced)
+CLASSES = (LEXIS_PT_reconstruct, LEXIS_PT_notes, LEXIS_PT_advanced)

@@ -26,7 +26,9 @@ class LEXIS_PT_object(LexisPanel, Panel):
                 layout.label(text=active.name if there else "Choose or select a mesh",
                              icon="OBJECT_DATA" if there else "INFO", translate=not there)
         elif settings.object_kind == "FILE":
-            layout.prop(settings, "object_path")
+            row = layout.row()
+            row.use_property_split = False
+            row.prop(settings, "object_path", text="")
             layout.prop(settings, "object_units")
             layout.prop(settings, "object_up")
         else:

@@ -50,5 +50,21 @@ def mask(taken: Pixels) -> Array:
     return _bytes(rows[..., :3].max(-1))
 
 
+def unpainted(photo: Array, name: str) -> bpy.types.Image:
+    """An image to paint a mask on: the photo (H, W, 3) uint8, which shows, wholly transparent, which does not show.
+
+    A brush makes what it touches opaque, and that is what mask() reads.
+    """
+    height, width = photo.shape[:2]
+    rgba = np.zeros((height, width, 4), np.float32)
+    rgba[..., :3] = photo[::-1] / np.float32(255)
+    image = bpy.data.images.new(name, width, height, alpha=True)
+    image.alpha_mode = "CHANNEL_PACKED"
+    image.pixels.foreach_set(rgba.ravel())
+    image.update()
+    image.pack()  # it stays in the .blend, painted or not
+    return image
+
+
 def _bytes(values: Array) -> Array:
     return np.ascontiguousarray((np.clip(values, 0, 1) * 255 + 0.5).astype(np.uint8))

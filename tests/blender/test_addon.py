@@ -183,6 +183,20 @@ def test_painted_images_come_upright_and_as_bytes(demo):
     assert ((arrays["object_mask"] > 127) == inside).all()
 
 
+def test_a_new_mask_shows_the_photo_and_is_inside_where_it_is_painted(demo):
+    bpy.ops.lexis.new_mask(surface="OBJECT")
+    image = demo.object_mask_image
+    assert demo.object_source == "IMAGE" and image.packed_file
+    height, width = image.size[1], image.size[0]
+    rgba = np.empty((height, width, 4), np.float32)
+    image.pixels.foreach_get(rgba.ravel())
+    assert rgba[..., :3].std() > 0.1 and (rgba[..., 3] == 0).all()
+    rgba[-20:-10, 5:15] = 1  # 10 to 20 pixels from the top
+    image.pixels.foreach_set(rgba.ravel())
+    mask = asked(demo)[1]["object_mask"]
+    assert mask.shape == (height, width) and (mask[10:20, 5:15] == 255).all() and (mask > 0).sum() == 100
+
+
 def test_an_image_as_it_is_on_disk_is_read_from_there_and_a_packed_one_keeps_its_bytes(demo):
     image = bpy.data.images.load(str(DEMO / "camera.png"))
     demo.image_source, demo.image = "IMAGE", image
@@ -412,7 +426,7 @@ def test_an_error_has_the_button_that_helps(addon, error, fix):
 
 def test_the_button_for_the_cpu_chooses_it(settings):
     settings.device = "cuda"
-    bpy.ops.lexis.fix(kind="CPU")
+    bpy.ops.lexis.show_error(fix="CPU")
     assert settings.device == "cpu"
 
 
