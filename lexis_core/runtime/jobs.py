@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lexis_core.errors import InputError, LexisError
+from lexis_core.errors import Cancelled, InputError, LexisError
 from lexis_core.mesh import Mesh
 from lexis_core.runtime.protocol import Message
 
@@ -81,7 +81,11 @@ def prepare(options: dict, arrays: dict[str, Array], progress: Progress, cancell
     from lexis_core import pipeline  # noqa: F401
     from lexis_core.body import load_body
     load_body(None)
-    opened = [sessions[model] for model in sessions.bundle.models]
+    opened = []
+    for model in sessions.bundle.models:
+        if cancelled():
+            raise Cancelled
+        opened.append(sessions[model])
     return {"device": opened[0].device, "why_not": opened[0].why_not,
             "seconds": round(time.perf_counter() - start, 3)}, {}
 
