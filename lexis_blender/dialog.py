@@ -95,10 +95,7 @@ class LEXIS_OT_show_error(Operator):
     fix: EnumProperty(items=[(key, text or "None", "") for key, text in FIXES.items()], options={"SKIP_SAVE"})
 
     def invoke(self, context, event):
-        manager = context.window_manager
-        if self.fix == "NONE":
-            return manager.invoke_popup(self, width=WIDTH)
-        return manager.invoke_props_dialog(self, width=WIDTH, title="LEXIS", confirm_text=FIXES[self.fix])
+        return context.window_manager.invoke_props_dialog(self, width=WIDTH, title="LEXIS")
 
     def draw(self, context):
         for text, icon in ((self.what, "ERROR"), (self.why, "BLANK1"), (self.remedy, "INFO")):
@@ -106,9 +103,27 @@ class LEXIS_OT_show_error(Operator):
             for line in textwrap.wrap(text, CHARACTERS):
                 column.label(text=line, icon=icon, translate=False)
                 icon = "BLANK1"
+        fixable = self.fix != "NONE"
+        button = self.layout.template_popup_confirm("lexis.fix", text=FIXES[self.fix] if fixable else "Close",
+                                                    cancel_text="Close" if fixable else "")
+        if button is not None:
+            button.kind = self.fix
 
     def execute(self, context):
-        _ACTIONS[self.fix](context)
+        return {"FINISHED"}
+
+
+class LEXIS_OT_fix(Operator):
+    """Do what the error's last line says"""
+
+    bl_idname = "lexis.fix"
+    bl_label = "Fix"
+    bl_options = {"INTERNAL"}
+
+    kind: EnumProperty(items=[(key, text or "None", "") for key, text in FIXES.items()])
+
+    def execute(self, context):
+        _ACTIONS[self.kind](context)
         return {"FINISHED"}
 
 
@@ -132,4 +147,4 @@ def _draw_box(surface: str) -> Callable[[bpy.types.Context], None]:
 
 _ACTIONS = {"NONE": lambda context: None, "CPU": _use_cpu, "PREFERENCES": _open_preferences,
             "PERSON_BOX": _draw_box("PERSON"), "OBJECT_BOX": _draw_box("OBJECT")}
-CLASSES = (LEXIS_OT_show_error,)
+CLASSES = (LEXIS_OT_show_error, LEXIS_OT_fix)

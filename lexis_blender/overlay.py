@@ -7,6 +7,8 @@ import gpu
 import numpy as np
 from gpu_extras.batch import batch_for_shader
 
+from .scene.attributes import linear
+
 Array = np.ndarray
 LARGEST = 2048  # pixels a side on the screen; a photo has more than any window shows
 MARGIN = 8      # screen pixels about the photo
@@ -88,10 +90,10 @@ class Overlay:
 
 
 def _texture(photo: Array) -> gpu.types.GPUTexture:
-    """(H, W, 3) uint8 sRGB, rows from the top -> a texture, rows from the bottom, in the screen's own light."""
+    """(H, W, 3) uint8 sRGB, rows from the top -> a texture of linear light, as views take it, rows from the bottom."""
     height, width = photo.shape[:2]
     rgba = np.ones((height, width, 4), np.float32)
-    rgba[..., :3] = photo[::-1] / np.float32(255)
+    rgba[..., :3] = linear(np.arange(256) / 255).astype(np.float32)[photo[::-1]]
     data = gpu.types.Buffer("FLOAT", rgba.size, rgba.ravel())
     return gpu.types.GPUTexture((width, height), format="RGBA32F", data=data)
 

@@ -62,7 +62,7 @@ class LEXIS_FH_photo(FileHandler):
 
 
 class LEXIS_OT_new_mask(Operator):
-    """Make an image of the photo to paint on: open it in an Image Editor, choose Paint, and paint over it"""
+    """Make a darkened copy of the photo: open it in an Image Editor, choose Paint, and paint what is meant white"""
 
     bl_idname = "lexis.new_mask"
     bl_label = "New Mask"

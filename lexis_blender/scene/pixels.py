@@ -9,6 +9,8 @@ import numpy as np
 
 Array = np.ndarray
 
+DARKENED = 0.45  # brightness of white in a mask's photo; a mask begins at one half
+
 
 @dataclass(frozen=True)
 class Pixels:
@@ -51,15 +53,11 @@ def mask(taken: Pixels) -> Array:
 
 
 def unpainted(photo: Array, name: str) -> bpy.types.Image:
-    """An image to paint a mask on: the photo (H, W, 3) uint8, which shows, wholly transparent, which does not show.
-
-    A brush makes what it touches opaque, and that is what mask() reads.
-    """
+    """An image to paint a mask on with white: the photo (H, W, 3) uint8, darkened below what counts as inside."""
     height, width = photo.shape[:2]
-    rgba = np.zeros((height, width, 4), np.float32)
-    rgba[..., :3] = photo[::-1] / np.float32(255)
-    image = bpy.data.images.new(name, width, height, alpha=True)
-    image.alpha_mode = "CHANNEL_PACKED"
+    rgba = np.ones((height, width, 4), np.float32)
+    rgba[..., :3] = photo[::-1] * np.float32(DARKENED / 255)
+    image = bpy.data.images.new(name, width, height)
     image.pixels.foreach_set(rgba.ravel())
     image.update()
     image.pack()  # it stays in the .blend, painted or not

@@ -63,7 +63,7 @@ class Layout:
         if "property" in arguments:
             properties = arguments["data"].bl_rna.properties
             assert arguments["property"] in properties, f"{arguments['data']} has no {arguments['property']}"
-        if function.identifier.startswith("operator"):
+        if "operator" in arguments:
             return OperatorProperties(arguments["operator"])
         if function.identifier in ("panel", "panel_prop"):
             return self._inside(), self._inside()
