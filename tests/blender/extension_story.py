@@ -91,7 +91,9 @@ def main(zipped: str, photo: str, person_mask: str, object_mask: str, report: st
     told["modules left"] = sorted(name for name in sys.modules if name.startswith((NAME, "lexis_core")))
     folder = Path(bpy.utils.user_resource("EXTENSIONS"))
     files = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    told["files left"] = sorted(file for file in files if not file.startswith(".cache/"))  # Blender's own
+    # Blender keeps a cache of its own, and forgets Python's of a wheel that is one file.
+    told["files left"] = sorted(file for file in files
+                                if not file.startswith(".cache/") and "site-packages/__pycache__/" not in file)
     Path(report).write_text(json.dumps(told), encoding="utf-8")
 
 
