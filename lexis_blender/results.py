@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -132,10 +133,21 @@ def _lines(note: str) -> list[str]:
     return [f"- {first}", *(f"  {line}" for line in more)]
 
 
-def in_scene(name: str):
-    """A context with a window, which timers lack in some versions, and in it the scene of that name if it is there."""
+@contextmanager
+def in_scene(name: str) -> Iterator[None]:
+    """A context with a window, which timers lack in some versions, that shows the scene of that name while it lasts.
+
+    Where there is no such scene any more, the window's own is left. (A scene beside a window cannot be overridden.)
+    """
     window = bpy.context.window or next(iter(bpy.context.window_manager.windows), None)
     scene = bpy.data.scenes.get(name) or bpy.context.scene
     if window is None:
-        return bpy.context.temp_override(scene=scene)
-    return bpy.context.temp_override(window=window, scene=scene)
+        with bpy.context.temp_override(scene=scene, view_layer=scene.view_layers[0]):
+            yield
+        return
+    with bpy.context.temp_override(window=window):
+        shown, window.scene = window.scene, scene
+        try:
+            yield
+        finally:
+            window.scene = shown

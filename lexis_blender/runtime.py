@@ -17,6 +17,7 @@ from .jobs import IDLE, Jobs, Work
 CLASSES = ()
 INTERVAL = 0.05  # seconds between two looks at the worker
 LOG = "worker.log"
+REGIONS = {"VIEW_3D": "UI", "PREFERENCES": "WINDOW"}  # where a job shows
 # Modal operators in whose middle no result must appear: the artist is moving, painting or sculpting something.
 BUSY_HANDS = ("TRANSFORM_OT", "PAINT_OT", "SCULPT_OT", "MESH_OT", "POSE_OT", "ARMATURE_OT", "CURVE_OT", "OBJECT_OT")
 
@@ -60,12 +61,12 @@ def log_file() -> Path:
 
 
 def redraw() -> None:
-    """Let the sidebars show how far the job is."""
+    """Let the sidebars and the preferences show how far the job is."""
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
-            if area.type == "VIEW_3D":
+            if area.type in REGIONS:
                 for region in area.regions:
-                    if region.type == "UI":
+                    if region.type == REGIONS[area.type]:
                         region.tag_redraw()
 
 

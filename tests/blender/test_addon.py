@@ -386,6 +386,31 @@ def test_cancel_and_undo_leave_the_scene_as_it_is(addon):
     assert not runtime.busy() and not bpy.ops.lexis.cancel.poll() and ends == []
 
 
+def test_what_was_refined_has_no_place_when_its_scene_was_deleted_meanwhile(addon, result, small_body):
+    from lexis_blender import results
+
+    made = api.import_reconstruction(result, body=small_body)
+    import_id, solved = made.id, results.Solved((result,), small_body, ("kept.lexis.npz",), 1.0, "cpu")
+    bpy.data.objects.remove(made.object)
+    before = datablocks()
+    with pytest.raises(InputError, match="no place"):
+        results.put_on(solved, import_id, bpy.context.scene.name)
+    assert datablocks() == before
+
+
+def test_a_result_goes_into_the_scene_it_was_asked_for(addon, result, small_body):
+    from lexis_blender import results
+
+    shown = bpy.context.scene
+    other = bpy.data.scenes.new("other")
+    solved = results.Solved((result,), small_body, ("kept.lexis.npz",), 1.0, "cpu")
+    one = results.bring_in(solved, "one", "other")
+    assert one.collection.name in other.collection.children and bpy.context.scene == shown
+    assert other.view_layers[0].objects.active == one.rig and not shown.objects
+    two = results.bring_in(solved, "two", "gone")
+    assert two.collection.name in shown.collection.children
+
+
 # The snapshot and the dialog
 
 
