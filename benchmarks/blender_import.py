@@ -22,19 +22,18 @@ import bpy  # noqa: E402
 from made_up_results import made_up_result  # noqa: E402
 from synthetic_smplx import smplx_like  # noqa: E402
 
-from lexis_blender import api  # noqa: E402
+from lexis_blender import api, bodies  # noqa: E402
 from lexis_blender.scene import armature, attributes, camera, fields, mesh, shapes, store  # noqa: E402
 from lexis_core.body.files import load_body  # noqa: E402
 from lexis_core.body.model import BodyModel  # noqa: E402
 
 ROUNDS = 9
 PARTS = {
-    "read the result": (api, "load"), "read the body": (api, "load_body"),
+    "read the result": (api, "load"), "read the body": (bodies, "load_body"),
     "rig: create": (armature, "create"), "rig: pose": (armature, "set_pose"), "meshes: build": (mesh, "build"),
     "- of which weights": (mesh, "_write_weights"), "shape keys": (shapes, "add_shape_keys"),
+    "camera and photo": (camera, "create"), "fields and material": (fields, "write"),
     "- of which attributes": (attributes, "write_interfield"), "keeping the source": (store, "keep"),
-    "camera and photo": (camera, "create"),
-    "fields and material": (fields, "write"),
 }
 
 
@@ -54,6 +53,7 @@ def _measure(model: BodyModel, path: Path) -> dict[str, float]:
     for seed in range(ROUNDS):
         made_up_result(model, seed).save(path)
         bpy.ops.wm.read_factory_settings(use_empty=True)
+        bodies.forget()
         spent = defaultdict(float)
         undo = [_timed(module, function, part, spent) for part, (module, function) in PARTS.items()]
         start = perf_counter()
