@@ -15,7 +15,9 @@ from lexis_core.errors import InputError
 from lexis_core.interfield import SIGMA
 from lexis_core.learn import checkpoint, sampler
 from lexis_core.learn.guidance import Weights
+from lexis_core.runtime import golden
 from lexis_core.runtime.bundle import MANIFEST, default_bundle_folder, describe, open_bundle, seal_bundle
+from onnx_export.golden import write_golden
 from onnx_export.graphs import graphs_of
 from onnx_export.write import write
 
@@ -41,13 +43,16 @@ def make_bundle(weights: Path, networks: Path, out: Path) -> dict[str, int]:
         for file in ("LICENSE", *(entry.file for entry in models.values())):
             shutil.copyfile(known.folder / file, folder / file)
         (folder / "NOTICE").write_text(_notice((known.folder / "NOTICE").read_text()))
-        for graph in graphs_of(flow):
+        graphs = graphs_of(flow)
+        for graph in graphs:
             write(graph, folder / f"{graph.name}.onnx")
             models[graph.name] = describe(folder, f"{graph.name}.onnx", LICENCE)
-        seal_bundle(folder, NAME, models, _lexis(flow, weights))
+        write_golden(flow, graphs, folder / golden.FILE)
+        seal_bundle(folder, NAME, models, _lexis(flow, weights), golden.FILE)
+        golden.check(open_bundle(folder))
         sizes = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
-        if sum(sizes.values()) > MOST:
-            raise InputError("This bundle is too large to ship.", f"It takes {sum(sizes.values()):,} bytes of {MOST:,}.",
+        if (size := sum(sizes.values())) > MOST:
+            raise InputError("This bundle is too large to ship.", f"It takes {size:,} bytes, {MOST:,} may ship.",
                              "Train a smaller size.")
         _replace(folder, out)
     return sizes

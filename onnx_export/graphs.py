@@ -7,7 +7,6 @@ what goes in and what comes out never meet in one graph, for ONNX wants every na
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -35,11 +34,9 @@ class Graph(nn.Module):
     """A function of named tensors.
 
     inputs, outputs : the shape of each by name, float32 but for `integers`
-    tidied          : whether the exporter may fold what is constant
     """
 
     integers: tuple[str, ...] = ()
-    tidied = True
 
     def __init__(self, name: str, inputs: Shapes, outputs: Shapes):
         super().__init__()
@@ -55,8 +52,6 @@ class Graph(nn.Module):
 
 class Encoder(Graph):
     """A picture -> its tokens."""
-
-    tidied = False  # norms folded into convolutions would not be in half precision any more
 
     def __init__(self, flow: Flow):
         super().__init__("encoder", {"image": ("B", 3, SIDE, SIDE)},

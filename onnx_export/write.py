@@ -8,8 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnx_ir as ir
 import torch
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper
+from onnx_ir.passes import common
+from onnxscript import optimizer
 from torch import Tensor
 
 from onnx_export.graphs import Graph, Shape
@@ -17,7 +20,6 @@ from onnx_export.graphs import Graph, Shape
 OPSET = 20
 EXAMPLE = {"B": 3, "P": 40, "Q": 48, "N": 40 + 27}  # sizes to trace with; 1 would fix what must stay free
 SMALL = 1024  # numbers; what is shorter is stored as it is
-HALF, WHOLE = TensorProto.FLOAT16, TensorProto.FLOAT
 
 
 def write(graph: Graph, path: Path) -> None:
@@ -31,12 +33,9 @@ def write(graph: Graph, path: Path) -> None:
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         program = torch.onnx.export(graph, tuple(given.values()), dynamo=True, opset_version=OPSET, verbose=False,
                                     input_names=list(graph.inputs), output_names=list(graph.outputs),
-                                    dynamic_shapes=(free,), optimize=graph.tidied)
-    model = program.model_proto
+                                    dynamic_shapes=(free,), optimize=False)
+    model = ir.to_proto(_tidied(program.model, graph))
     del model.graph.value_info[:]
-    for part in (model, model.graph, *model.graph.node, *model.graph.input, *model.graph.output):
-        del part.metadata_props[:]
-        part.doc_string = ""
     _name_axes(graph, model)
     _store_small(model)
     onnx.checker.check_model(model)
@@ -60,6 +59,26 @@ def example(graph: Graph, sizes: dict[str, int] | None = None, seed: int = 0) ->
 
     return {name: torch.from_numpy(numbers(name, shape)).to(torch.int64 if name in graph.integers else torch.float32)
             for name, shape in graph.inputs.items()}
+
+
+def _tidied(model: ir.Model, graph: Graph) -> ir.Model:
+    """The graph with what is constant worked out once.
+
+    The exporter's own optimiser also rewrites, and takes the 1e-8 under a root for the zero of "x + 0", and norms into
+    convolutions, which then are not in half precision any more. So only what changes no number is used of it.
+    """
+    passes = ir.passes.Sequential(
+        common.OutputFixPass(),  # what comes out as it went in
+        common.RemoveUnusedNodesPass(), common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
+        common.DeduplicateInitializersPass(), common.CommonSubexpressionEliminationPass(),
+        common.RemoveUnusedNodesPass(), common.ClearMetadataAndDocStringPass())
+    common.InlinePass()(model)
+    optimizer.fold_constants(model)
+    passes(model)
+    for values, names in ((model.graph.inputs, graph.inputs), (model.graph.outputs, graph.outputs)):
+        for value, name in zip(values, names, strict=True):
+            value.name = name
+    return model
 
 
 def _name_axes(graph: Graph, model: onnx.ModelProto) -> None:

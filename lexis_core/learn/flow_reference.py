@@ -46,13 +46,16 @@ def landmark_points() -> tuple[Surface, Tensor]:
     return landmark_surface(default_body())
 
 
-def reference_without_start(seen: Observed, yaw: Tensor, tokens: tuple[int, int]) -> Reference:
+def reference_without_start(seen: Observed, yaw: Tensor, tokens: tuple[int, int],
+                            marks: tuple[Surface, Tensor] | None = None) -> Reference:
     """Where body and object are by landmarks and mask alone; yaw (B,) radians is how the object is turned.
+
+    marks : the landmarks of another body than the default one, as landmark_surface gives them
 
     The trunk's landmarks turn the body (Kabsch), the rays through all of them place it (least squares); the object
     stands upright where its mask's middle is, as deep as the pelvis.
     """
-    surface, which = landmark_points()
+    surface, which = marks or landmark_points()
     count = len(yaw)
     trunk = [int((which == k).nonzero()) for k in TRUNK]
     hips = [int((which == k).nonzero()) for k in (LEFT_HIP, RIGHT_HIP)]

@@ -109,7 +109,7 @@ def regress(flow: Flow, seen: Observed, start: States | None = None, scale: floa
     """One step from nothing at time zero: the mean of what the flow would give."""
     times = torch.zeros(len(seen.camera))
     _, reference, context = _prepared(flow, seen, start, times, scale)
-    none = begun(Coordinates(*(torch.zeros_like(v) for v in _noise(flow, len(times), None))), reference)
+    none = begun(Coordinates(*(torch.zeros_like(v) for v in noise_of(flow, len(times), None))), reference)
     return step(flow.flow, none, Share(*(times,) * 5), context, reference, seen.focal,
                 Free.all(len(times))).states
 
@@ -137,7 +137,7 @@ def sample(flow: Flow, seen: Observed, start: States | None = None, *, steps: in
     f_o, reference, context = _prepared(flow, many, None if start is None else repeated(start, hypotheses),
                                         2 * np.pi * each / hypotheses, scale)
     first = STAR if start is not None else 0.0
-    noise = noise or _noise(flow, len(each), torch.Generator().manual_seed(seed))
+    noise = noise or noise_of(flow, len(each), torch.Generator().manual_seed(seed))
     x = Coordinates(*((1 - first) * v * (each > 0).float().reshape(-1, *[1] * (v.ndim - 1)) for v in noise))
     scene = Scene(many, flow.surface, flow.landmark, many.object_points[:, :GUIDE_POINTS])
     now, taken = begun(x, reference), round(steps * (1 - first))
@@ -166,12 +166,14 @@ def sample(flow: Flow, seen: Observed, start: States | None = None, *, steps: in
 def _prepared(flow: Flow, seen: Observed, start: States | None, yaw: Tensor, scale: float,
               ) -> tuple[Tensor, Reference, Context]:
     p = flow.flow.p
-    known = start or reference_without_start(seen, yaw, (p.tokens, p.code_width)).states
+    marks = flow.surface.take(slice(len(flow.body_rest), None)), flow.landmark
+    known = start or reference_without_start(seen, yaw, (p.tokens, p.code_width), marks).states
     started = torch.full((len(yaw),), float(start is not None))
     return prepared(flow.net, flow.flow, seen, known, started, torch.full_like(started, scale), GUIDE_POINTS)
 
 
-def _noise(flow: Flow, count: int, generator: torch.Generator | None) -> Coordinates:
+def noise_of(flow: Flow, count: int, generator: torch.Generator | None) -> Coordinates:
+    """Standard normal numbers to begin count samples with."""
     p = flow.flow.p
     shapes = ((count, p.tokens, p.code_width), (count, BODY), (count, OBJECT))
     return Coordinates(*(torch.randn(shape, generator=generator) for shape in shapes))

@@ -1,0 +1,82 @@
+"""Prove a bundle: its files and signatures, its golden outputs, and that it samples what torch samples."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from lexis_core.body import BodyModel, default_body
+from lexis_core.errors import BundleError
+from lexis_core.runtime import golden
+from lexis_core.runtime.bundle import default_bundle_folder, open_bundle
+from lexis_core.runtime.session import Sessions
+
+MODELS = ("detector", "landmarks", "encoder", "context", "step", "decoder", "guide")
+MOST = 1e-4     # of every number of the states, and of each call's outputs
+MOST_MM = 1.0   # of posed vertices and of the object's points
+RUNS = ((1, True), (3, True), (1, False), (3, False))  # pictures at once; from a start or from noise
+
+
+def verify(folder: Path, weights: Path | None) -> bool:
+    """Print what is checked and how far off it is; whether all of it holds.
+
+    weights : what the bundle was made from, to compare with torch; None leaves that out
+    Raises BundleError where the bundle's files, signatures or golden outputs are wrong.
+    """
+    bundle = open_bundle(folder, hard_links=folder.resolve() == default_bundle_folder())
+    if missing := [name for name in MODELS if name not in bundle.models]:
+        raise BundleError(f"The model bundle {folder} cannot be used.", f"It lacks {', '.join(missing)}.",
+                          "Write it again with python -m onnx_export.")
+    print(f"{len(bundle.models)} models: files, sizes, digests and signatures are those of bundle.json")
+    sessions = Sessions(bundle, "cpu")
+    for model, gap in golden.check(bundle, sessions).items():
+        print(f"golden {model:8} {gap:.1e}")
+    if weights is None or find_spec("torch") is None:
+        print("not compared with torch" + ("" if weights is None else ", which is not installed"))
+        return True
+    good = _parity(sessions, weights)
+    print("all within bounds" if good else f"OUT OF BOUNDS, which are {MOST:.0e} of states and {MOST_MM} mm")
+    return good
+
+
+def _parity(sessions: Sessions, weights: Path) -> bool:
+    import torch
+
+    from lexis_core.learn.sampler import load_flow, ready
+    from onnx_export.parity import Scenes
+
+    torch.set_num_threads(1)
+    loaded, good = load_flow(weights), True
+    with tempfile.TemporaryDirectory() as temporary:
+        scenes = Scenes(Path(temporary), max(count for count, _ in RUNS))
+        for body, model in _bodies():
+            flow = ready(loaded.net, loaded.flow, loaded.encoder, model)
+            for count, star in RUNS:
+                gaps = scenes.gaps(sessions, flow, model, count, star)
+                steady = gaps.steady
+                rows = {"guided": gaps.guided, "mm": gaps.millimetres}
+                worst = {name: float(np.max(values[steady], initial=0)) for name, values in rows.items()}
+                good &= bool(max(gaps.calls.values()) < MOST and gaps.unguided.max() < MOST
+                             and worst["guided"] < MOST and worst["mm"] < MOST_MM)
+                print(f"{body}, batch {count}, {'10 steps from a start' if star else '25 steps from noise'}")
+                print("   each call      " + "  ".join(f"{name} {gap:.1e}" for name, gap in gaps.calls.items()))
+                print(f"   unguided end   {gaps.unguided.max():.1e}")
+                print(f"   guided end     {worst['guided']:.1e}, {worst['mm']:.4f} mm, of the {steady.sum()} of "
+                      f"{len(steady)} that are steady in torch")
+                if not steady.all():
+                    print(f"   the others     {gaps.guided[~steady].max():.1e}, {gaps.millimetres[~steady].max():.1f} mm;"
+                          f" torch from itself {gaps.own[~steady].max():.1e}")
+    return good
+
+
+def _bodies() -> Iterator[tuple[str, BodyModel]]:
+    sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "data"))
+    from synthetic_smplx import smplx_like
+
+    yield "the default body", default_body()
+    yield "a body in SMPL-X's format", smplx_like(pose_dirs=False)
