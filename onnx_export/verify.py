@@ -69,8 +69,8 @@ def _parity(sessions: Sessions, weights: Path) -> bool:
                 print(f"   guided end     {worst['guided']:.1e}, {worst['mm']:.4f} mm, of the {steady.sum()} of "
                       f"{len(steady)} that are steady in torch")
                 if not steady.all():
-                    print(f"   the others     {gaps.guided[~steady].max():.1e}, {gaps.millimetres[~steady].max():.1f} mm;"
-                          f" torch from itself {gaps.own[~steady].max():.1e}")
+                    unsteady = (values[~steady].max() for values in (gaps.guided, gaps.millimetres, gaps.own))
+                    print("   the others     {:.1e}, {:.1f} mm; torch from itself {:.1e}".format(*unsteady))
     return good
 
 
