@@ -15,7 +15,7 @@ from typing import Any
 
 from window import Window
 
-SIZE = (1280, 1440)
+SIZE = (1280, 1300)
 ADD_ON = "bl_ext.user_default.lexis_blender"
 PANELS = {  # the buttons of each
     "photo": r"lexis\.(image|person|focal|object_source|object_mask)",
@@ -49,11 +49,12 @@ class Story:
         (self.out / "report.json").write_text(json.dumps(self.told), encoding="utf-8")
 
     def picture(self, name: str, panel: bool = True) -> None:
-        """The whole window, and the sidebar alone."""
+        """The view without the sidebar, and the sidebar alone."""
         self.window.settle()
-        self.window.picture(self.out / f"viewport-{name}.png")
+        left, top, _, height = sidebar = self.window.sidebar()
+        self.window.picture(self.out / f"viewport-{name}.png", [0, top, left, height])
         if panel:
-            self.window.picture(self.out / f"panel-{name}.png", self.window.sidebar())
+            self.window.picture(self.out / f"panel-{name}.png", sidebar)
 
     def press(self, operator: str) -> float:
         """Click the button of an operator; when."""
@@ -99,6 +100,12 @@ def made():
 def watch():
     return [jobs().state, jobs().stage, round(jobs().fraction, 3)]
 """, 120)
+    for editor in ("DOPESHEET_EDITOR", "OUTLINER", "PROPERTIES"):  # the 3D view has the window for itself
+        window.run(f"""
+area = next(each for each in window().screen.areas if each.type == {editor!r})
+with bpy.context.temp_override(window=window(), screen=window().screen, area=area):
+    bpy.ops.screen.area_close()
+""")
     window.tab("LEXIS")
     story.tell(blender=window.value("bpy.app.version_string"), sidebar=window.sidebar())
     story.picture("tab")

@@ -153,7 +153,7 @@ class Window:
     def picture(self, path: Path, crop: list[int] | None = None) -> None:
         """A PNG of the screen, or of left, top, width, height."""
         cut = ["-crop", "{2}x{3}+{0}+{1}".format(*crop), "+repage"] if crop else []
-        subprocess.run(["import", "-window", "root", *cut, "-define", "png:compression-level=9", str(path)],
+        subprocess.run(["import", "-window", "root", *cut, "-colors", "256", f"PNG8:{path}"],
                        env=self._env, check=True)
 
     def close(self) -> int | None:
