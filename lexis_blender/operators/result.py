@@ -8,7 +8,7 @@ from bpy.types import Operator
 
 from lexis_core.errors import InputError
 
-from .. import dialog, snapshot
+from .. import dialog, measuring, runtime, snapshot
 from ..properties import FIELDS
 from ..scene import facts
 from ..scene.identity import Imported
@@ -77,6 +77,14 @@ class LEXIS_OT_measure(ForImport, Operator):
 
     bl_idname = "lexis.measure"
     bl_label = "Measure"
+
+    @dialog.told
+    def invoke(self, context, event):
+        made = active(context)
+        if measuring.is_large(made) and not runtime.busy():
+            measuring.start(context, made, wait=False)
+            return {"CANCELLED"}  # nothing has changed yet: the undo step comes with the result
+        return self.execute(context)
 
     @dialog.told
     def execute(self, context):

@@ -10,6 +10,7 @@ import numpy as np
 from mathutils import Matrix
 
 from lexis_core.body.model import BodyModel, joint_rotations, pose, rest_joints, rest_vertices
+from lexis_core.interfield import InterField
 from lexis_core.interfield import measure as measured
 from lexis_core.mesh import Mesh
 from lexis_core.reconstruction import Reconstruction
@@ -39,13 +40,19 @@ def measure(context: bpy.types.Context, made: Imported) -> None:
     """Measure the InterField anew between body and object as they are seen now. What was painted stays painted."""
     with object_mode(context):
         surfaces = read_back.surfaces(context, made)
-        fields.write(made, measured(*surfaces, fields.sigma(made)), surfaces)
+        put_measured(context, made, measured(*surfaces, fields.sigma(made)), surfaces)
+
+
+def put_measured(context: bpy.types.Context, made: Imported, field: InterField, surfaces: tuple[Mesh, Mesh]) -> None:
+    """Write a field that was measured between these surfaces, wherever they stood."""
+    with object_mode(context):
+        fields.write(made, field, surfaces)
         store.mark_measured(made)
 
 
 @contextmanager
 def object_mode(context: bpy.types.Context) -> Iterator[None]:
-    """Inside the block Blender is in object mode; afterwards in pose mode again if it was."""
+    """Inside the block Blender is in object mode, and afterwards in the mode it was in."""
     active = context.view_layer.objects.active
     mode = "OBJECT" if active is None else active.mode
     if mode != "OBJECT":
@@ -53,8 +60,8 @@ def object_mode(context: bpy.types.Context) -> Iterator[None]:
     try:
         yield
     finally:
-        if mode == "POSE":
-            bpy.ops.object.mode_set(mode="POSE")
+        if mode != "OBJECT":
+            bpy.ops.object.mode_set(mode=mode)
 
 
 def _pose(context: bpy.types.Context, made: Imported, model: BodyModel, result: Reconstruction) -> None:

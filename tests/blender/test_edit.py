@@ -13,7 +13,7 @@ from scene_reading import evaluated_vertices
 from synthetic_smplx import smplx_like
 
 from lexis_blender import api, snapshot
-from lexis_blender.scene import attributes, facts, fields
+from lexis_blender.scene import attributes, facts, fields, hypotheses
 from lexis_blender.scene.facts import PAINT
 from lexis_core.interfield import distance
 from lexis_core.mesh import Mesh
@@ -133,6 +133,17 @@ def test_paint_stays_where_the_field_is_measured_anew(made):
     goal = fields.painted_goal(made)
     assert goal.object[2] == 0.25 and goal.object_mask.sum() == 1 and not goal.body_mask.any()
     assert_array_equal(goal.body, attributes.read(made.body.data, "interfield"))
+
+
+@pytest.mark.parametrize("mode", ["POSE", "EDIT", "WEIGHT_PAINT"])
+def test_measuring_and_switching_leave_the_mode_as_it_is(made, small_body, mode):
+    hypotheses.keep(made, [made_up_result(small_body, 1), made_up_result(small_body, 2)])
+    item = made.body if mode == "WEIGHT_PAINT" else made.rig
+    bpy.context.view_layer.objects.active = item
+    bpy.ops.object.mode_set(mode=mode)
+    bpy.ops.lexis.measure()
+    bpy.ops.lexis.next_hypothesis()
+    assert item.mode == mode and bpy.context.view_layer.objects.active == item
 
 
 def test_painting_is_undone_step_by_step_and_saved(made, tmp_path):

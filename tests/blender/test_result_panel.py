@@ -12,7 +12,7 @@ from made_up_results import made_up_result
 from numpy.testing import assert_allclose, assert_array_equal
 from scene_reading import datablocks, evaluated_vertices, in_world
 
-from lexis_blender import api, snapshot
+from lexis_blender import api, measuring, snapshot
 from lexis_blender.scene import attributes, facts, fields, hypotheses
 from lexis_core.body.model import pose
 from lexis_core.draw import ramp
@@ -133,6 +133,15 @@ def test_measuring_anew_sees_what_was_moved(made, result, small_body):
     again = api.read_back(made)  # of the state, not of what is seen
     stood = Mesh(pose(small_body, again.state.body).vertices, small_body.faces)
     assert_array_equal(again.field.body, measure(stood, again.object_mesh()).body)
+
+
+def test_the_worker_measures_the_same(made, result, small_body):
+    made.object.location.z += 0.3
+    measuring.start(bpy.context, made, wait=True)
+    body, item = (attributes.read(mesh, "distance") for mesh in (made.body.data, made.object.data))
+    bpy.ops.lexis.measure()
+    assert_allclose(body, attributes.read(made.body.data, "distance"), atol=1e-6)
+    assert_allclose(item, attributes.read(made.object.data, "distance"), atol=1e-6)
 
 
 def test_a_modifier_that_adds_vertices_is_told(made):
