@@ -22,7 +22,7 @@ class LEXIS_OT_import_result(Operator, ImportHelper):
 
     bl_idname = "lexis.import_result"
     bl_label = "Import LEXIS Reconstruction"
-    bl_options = {"REGISTER", "UNDO"}
+    bl_options = {"REGISTER", "UNDO", "PRESET"}
 
     filename_ext = ".npz"
     filter_glob: StringProperty(default="*.npz", options={"HIDDEN"})
