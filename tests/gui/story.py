@@ -17,13 +17,14 @@ from window import Window
 
 SIZE = (1280, 1300)
 ADD_ON = "bl_ext.user_default.lexis_blender"
-PANELS = {  # the buttons of each
-    "photo": r"lexis\.(image|person|focal|object_source|object_mask)",
-    "object": r"lexis\.object_(kind|name|size|parameters)",
-    "reconstruct": r"lexis\.(preset|reconstruct|refine)",
-    "fields": r"lexis\.(next_hypothesis|measure|contact_threshold|overlay_opacity|camera_view)",
-    "edit": r"lexis\.(paint_|solve|snap|bake|pin_)",
+PANELS = {  # of each: its buttons, and how many pixels it goes on above and below them
+    "photo": (r"lexis\.(image|person|focal|object_source|object_mask)", 45, 18),
+    "object": (r"lexis\.object_(kind|name|size|parameters)", 45, 18),
+    "reconstruct": (r"lexis\.(preset|reconstruct|refine)", 45, 95),
+    "fields": (r"lexis\.(next_hypothesis|measure|contact_threshold|overlay_opacity|camera_view)", 75, 18),
+    "edit": (r"lexis\.(paint_|solve|snap|bake|pin_)", 45, 18),
 }
+TABS, TOOLS = 28, 60  # pixels at the sidebar's right, and at the view's left
 BRUSH = """
 if bpy.context.tool_settings.weight_paint.brush is None:  # Debian's Blender comes without its brushes
     bpy.data.brushes.new("Paint", mode="WEIGHT_PAINT").asset_mark()
@@ -49,10 +50,11 @@ class Story:
         (self.out / "report.json").write_text(json.dumps(self.told), encoding="utf-8")
 
     def picture(self, name: str, panel: bool = True) -> None:
-        """The view without the sidebar, and the sidebar alone."""
+        """The middle of the view, and the sidebar."""
+        self.window.pointer("mousemove", 5, self.window.size[1] - 5)  # else a button is lit
         self.window.settle()
         left, top, _, height = sidebar = self.window.sidebar()
-        self.window.picture(self.out / f"viewport-{name}.png", [0, top, left, height])
+        self.window.picture(self.out / f"viewport-{name}.png", [TOOLS, top + 180, left - TOOLS, height - 250])
         if panel:
             self.window.picture(self.out / f"panel-{name}.png", sidebar)
 
@@ -73,11 +75,12 @@ class Story:
         for text, place in self.window.buttons().items():
             if operator := re.match(r"bpy\.ops\.([\w.]+)\(", text):
                 self._places[operator[1]] = place
-            for panel, pattern in PANELS.items():
+            for panel, (pattern, *_) in PANELS.items():
                 if re.search(pattern, text):
                     heights.setdefault(panel, []).append(place[1])
         for panel, found in heights.items():
-            crop = [left, min(found) - 45, width, max(found) - min(found) + 65]
+            _, above, below = PANELS[panel]
+            crop = [left, min(found) - above, width - TABS, max(found) - min(found) + above + below]
             self.window.picture(self.out / f"panel-{panel}.png", crop)
         self.tell(panels=sorted(heights))
 
@@ -129,11 +132,14 @@ def cancel(story: Story) -> None:
     window.wait("jobs().state == 'running'")
     place = story.find("lexis.cancel", near=(place[0] + 100, place[1]))
     window.wait("jobs().fraction > 0.02")
-    story.picture("progress")
+    left, _, width, _ = window.sidebar()
+    story.picture("progress", panel=False)
+    window.picture(story.out / "panel-progress.png", [left, place[1] - 75, width - TABS, 120])
     pressed = window.click(*place)
     window.wait("jobs().state == 'idle'", LIMIT)
-    idle = next(seen[0] for seen in window.value("history") if seen[0] > pressed and seen[1] == "idle")
-    story.tell(cancelled_after=idle - pressed, objects_after_cancel=window.value("len(bpy.data.objects)"))
+    first = {state: at for at, state, *_ in reversed(window.value("history")) if at > pressed}
+    story.tell(heard_after=first.get("cancelling", first["idle"]) - pressed, cancelled_after=first["idle"] - pressed,
+               objects_after_cancel=window.value("len(bpy.data.objects)"))
     window.run("history.clear()")
 
 
@@ -158,12 +164,12 @@ def fields(story: Story) -> None:
     shown = {}
     for name in ("distance", "contact", "predicted", "interfield"):
         window.click(*place)
-        time.sleep(0.5)
+        time.sleep(1)
         if name == "distance":
             window.picture(story.out / "viewport-menu.png")
         window.pointer("key", name[0])
-        window.settle()
-        shown[name] = window.value("{each.type: each.shading.color_type for each in [view()[1].spaces.active]}")
+        window.wait(f"sys.modules[{ADD_ON + '.scene.facts'!r}].kind(made().collection) == {name!r}")
+        shown[name] = [window.value("view()[1].spaces.active.shading.color_type")]
         story.picture(f"field-{name}", panel=False)
         colours = window.run("""
 import numpy
@@ -172,7 +178,7 @@ colours = numpy.empty(4 * len(mesh.vertices), numpy.float32)
 mesh.attributes["InterField"].data.foreach_get("color", colours)
 result = [round(float(each), 4) for each in colours.reshape(-1, 4).mean(0)]
 """)
-        shown[name] = [*shown[name].values(), *colours]
+        shown[name] += colours
     story.tell(fields=shown)
     story.picture("result")
     story.panels()
