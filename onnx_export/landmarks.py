@@ -2,7 +2,7 @@
 
     python -m pip download --no-deps --python-version 3.11 --only-binary :all: mediapipe==0.10.21
     python -m pip install -e ".[convert]"
-    python -m onnx_export.landmarks --wheel mediapipe-0.10.21-*.whl
+    python -m onnx_export.landmarks --wheel mediapipe-0.10.21-*.whl --out person
 
 The networks are read straight out of the wheel (a zip), because mediapipe itself pins older numpy and protobuf than
 TensorFlow takes. Their weights are stored in half precision in the wheel already; the ONNX files keep them so and cast
@@ -83,7 +83,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Read the wheel, convert, check against TensorFlow Lite, write the bundle."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--wheel", type=Path, required=True, help=f"the file mediapipe-{WHEEL_VERSION}-*.whl")
-    parser.add_argument("--out", type=Path, default=default_bundle_folder(), help="folder of the bundle")
+    parser.add_argument("--out", type=Path, required=True, help="folder of a bundle of these two, for --networks of "
+                        "python -m onnx_export")
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
 
