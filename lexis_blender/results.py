@@ -90,19 +90,26 @@ def bring_in(solved: Solved, name: str, scene: str) -> Imported:
         made = api.import_reconstruction(solved.found[0], body=solved.model, options=api.ImportOptions(name=name))
         hypotheses.keep(made, solved.found)
         bpy.ops.ed.undo_push(message="LEXIS Reconstruct")
-    _look_at_it()
     tell(solved)
+    _look_at(made)
     return made
 
 
-def _look_at_it() -> None:
-    """Let the largest 3D View frame what has come, which is selected; a view through a camera stays."""
+def _look_at(made: Imported) -> None:
+    """Let the largest 3D View frame the body and the object; a view through a camera stays."""
     if bpy.app.background:
         return
     place = compat.largest_view(bpy.context.window or next(iter(bpy.context.window_manager.windows), None))
-    if place is not None and place["area"].spaces.active.region_3d.view_perspective != "CAMERA":
-        with bpy.context.temp_override(**place):
-            bpy.ops.view3d.view_selected()
+    if place is None or place["area"].spaces.active.region_3d.view_perspective == "CAMERA":
+        return
+    with bpy.context.temp_override(**place):
+        if made.rig.name not in bpy.context.view_layer.objects:  # another scene is shown
+            return
+        for part in (made.rig, made.camera):
+            part.select_set(False)
+        bpy.ops.view3d.view_selected()
+        for part in (made.rig, made.camera):
+            part.select_set(True)
 
 
 def put_on(solved: Solved, import_id: str, scene: str) -> None:
