@@ -87,12 +87,11 @@ def reconstructions(
     """
     if method not in METHODS:
         raise InputError(f"There is no method {method!r}.", f"It is one of {', '.join(METHODS)}.", "Choose one.")
+    method = "learned" if method == "auto" else method
     if method == "noise" and init is not None:
         raise InputError("The estimate was not used.", "The method noise begins without one.",
                          "Leave the estimate out, or choose the method learned.")
     weights, sessions = weights_of(weights), sessions or Sessions(device=device)
-    if method == "auto":
-        method = "learned" if "step" in sessions.bundle.models else "estimate"
     left_out = {"noise": ("body", "object"), "estimate": ("flow",)}.get(method, ())
     clock = Clock({stage: share for stage, share in STAGES.items() if stage not in left_out}, progress, cancelled)
     with clock("load"):

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from lexis_core.body.names import POSED
 from lexis_core.body.surface import GuideSurface
-from lexis_core.errors import Cancelled, InputError
+from lexis_core.errors import InputError
 from lexis_core.interfield import SMALLEST
+from lexis_core.runtime.running import Running
 from lexis_core.runtime.seen import Seen
 from lexis_core.runtime.session import Sessions
 from lexis_core.runtime.start import closed_form
@@ -98,31 +99,24 @@ class Sampled(NamedTuple):
     f_o: Array
 
 
-class _Watch:
-    """Asks whether to go on, and says how far the work is."""
-
-    def __init__(self, progress: Callable[[float], None] | None, cancelled: Callable[[], bool] | None):
-        self.progress, self.cancelled = progress, cancelled
-
-    def check(self) -> None:
-        if self.cancelled is not None and self.cancelled():
-            raise Cancelled
-
-    def at(self, fraction: float) -> None:
-        if self.progress is not None:
-            self.progress(fraction)
-
-
 class Sampler:
-    """The networks of a bundle, ready to run. Every result follows from the seed alone, on one device."""
+    """The networks of a bundle, ready to run. Every result follows from the seed alone, on one device.
 
-    def __init__(self, sessions: Sessions | None = None):
+    resident : keep what goes from graph to graph on the device; None is where that is CUDA
+    """
+
+    def __init__(self, sessions: Sessions | None = None, resident: bool | None = None):
         self.sessions = sessions or Sessions()
+        self._resident = resident
 
     @property
     def device(self) -> str:
         """Where the step runs."""
         return self.sessions["step"].device
+
+    def _work(self, progress: Callable[[float], None] | None, cancelled: Callable[[], bool] | None) -> Running:
+        resident = self.device == "cuda" if self._resident is None else self._resident
+        return Running(self.sessions, resident, progress, cancelled)
 
     def sample(self, seen: Seen, guide: GuideSurface, start: States | None = None, *, steps: int = STEPS,
                hypotheses: int = 1, seed: int = 0, weights: Weights | None = None, free: Free | None = None,
@@ -141,43 +135,47 @@ class Sampler:
         if steps < 1 or hypotheses < 1:
             raise InputError("The sampler cannot run.", f"{steps} steps of {hypotheses} hypotheses were asked for.",
                              "Give at least one of each.")
-        watch = _Watch(progress, cancelled)
+        work = self._work(progress, cancelled)
         first, weights, free = (0.0 if start is None else STAR), weights or Weights(), free or Free.all()
         many = seen.repeated(hypotheses)
         total = len(many.camera)
         each = np.tile(np.arange(hypotheses), len(seen.camera))
         known = (closed_form(many, guide, 2 * np.pi * each / hypotheses) if start is None
                  else start.repeated(hypotheses))
-        context = self._context(seen, many, known, start is not None, watch)
-        held, scene = free.of(total), self._scene(many, guide)
-        x = self._noise(total, context["start_tokens"].shape[1:], each, seed, noise, 1 - first)
-        fixed = {**context, **_named("start", known), **held, "camera": many.camera}
+        context = self._context(seen, many, known, start is not None, work)
+        begun, f_o = work.back(context["start_tokens"]), context.pop("f_o")
+        held, scene = work.placed(free.of(total)), work.placed(_scene(many, guide))
+        x = self._noise(total, begun.shape[1:], each, seed, noise, 1 - first)
+        fixed = {**context, **work.placed(_named("start", known)), **held, "camera": scene["camera"]}
+        points = work.placed({"f_o": f_o, "body_points": np.repeat(guide.rest[None], total, 0),
+                              "object_points": many.object_points})
         tokens, states, kept = np.zeros_like(x[0]), known, False
         taken = max(1, round(steps * (1 - first)))
-        fields: tuple[Array, Array] | None = None
+        goal: Goal | None = None
         for k in range(taken):
             stage = k - taken + GUIDED_STEPS
             time = first + (1 - first) * k / taken
             scalars = {"share": 1 / (taken - k + 1) if kept else 0, "keep": KEEP if kept else 0, "body_time": time,
                        "object_time": time, "onward": 0 if guided and stage >= 0 else 1 / (taken - k)}
-            found = self._run("step", watch, {
+            found = work.run("step", {
                 "x_tokens": x[0], "x_body": x[1], "x_object": x[2], "clean_tokens": tokens, **_named("now", states),
-                **{name: np.full(total, value, np.float32) for name, value in scalars.items()},
-                **{name: value for name, value in fixed.items() if name != "f_o"}})
+                **{name: np.full(total, value, np.float32) for name, value in scalars.items()}, **fixed})
             x = tuple(found[f"new_x_{name}"] for name in ("tokens", "body", "object"))
             tokens, states = found["new_clean_tokens"], States(*(found[name] for name in States._fields))
             if (guided and stage >= 0) or k + 1 == taken:
-                fields = self._fields(tokens, context, many, guide, watch)
+                told = work.run("decoder", {"tokens": begun + work.back(tokens), **points}, ("body", "object"))
+                goal = _plain(told["body"], told["object"], total, len(guide.rest), many.object_points.shape[1])
             if guided and stage >= 0:
                 rate, kept = RATE * (1 - (1 - LAST_RATE) * stage / GUIDED_STEPS), True
                 for _ in range(INNER):
-                    states, _ = self._guide(scene, _plain(*fields), weights, held, states, rate, watch)
-            watch.at((k + 1) / taken)
-        _, energy = self._guide(scene, _plain(*fields), weights, held, states, 0.0, watch)
-        energy = energy.sum(1).reshape(-1, hypotheses)
+                    states, _ = self._guide(work, scene, goal, weights, held, states, np.full(total, rate))
+            work.at((k + 1) / taken)
+        _, energy = self._guide(work, scene, goal, weights, held, states, np.zeros(total))
+        energy = work.back(energy).sum(1).reshape(-1, hypotheses)
         order = (energy.argsort(1, kind="stable") + hypotheses * np.arange(len(energy))[:, None]).ravel()
-        known = context["start_tokens"] + tokens
-        return Sampled(states.take(order), np.sort(energy, 1), known[order], context["f_o"][order])
+        states = States(*map(work.back, states))
+        return Sampled(states.take(order), np.sort(energy, 1), (begun + work.back(tokens))[order],
+                       work.back(f_o)[order])
 
     def predicted(self, found: Sampled, row: int, body: Array, object: Array,
                   cancelled: Callable[[], bool] | None = None) -> tuple[Array, Array]:
@@ -185,13 +183,12 @@ class Sampler:
 
         body (P, 3) rest places from the pelvis joint; object (Q, 3) canonical places at its size; metres
         """
-        watch, pieces = _Watch(None, cancelled), ([], [])
+        work, pieces = Running(self.sessions, False, None, cancelled), ([], [])
         for k in range(0, max(len(body), len(object)), CHUNK):
             points = {f"{name}_points": np.ascontiguousarray(part[k:k + CHUNK] if k < len(part) else part[:1],
                                                              np.float32)[None]
                       for name, part in (("body", body), ("object", object))}
-            told = self._run("decoder", watch, {"tokens": found.tokens[[row]], "f_o": found.f_o[[row]], **points},
-                             ("body", "object"))
+            told = work.run("decoder", {"tokens": found.tokens[[row]], "f_o": found.f_o[[row]], **points})
             for piece, name in zip(pieces, ("body", "object"), strict=True):
                 piece.append(told[name][0])
         body, object = (np.concatenate(part)[:len(points)] for part, points in zip(pieces, (body, object), strict=True))
@@ -202,53 +199,35 @@ class Sampler:
                 progress: Callable[[float], None] | None = None,
                 cancelled: Callable[[], bool] | None = None) -> States:
         """From the start down the gradient to painted fields, the rate falling in each stage; no network is asked."""
-        watch, weights, free = _Watch(progress, cancelled), weights or Weights(), free or Free.all()
-        held, states, done = free.of(len(start.betas)), start, 0
+        work, weights, free = self._work(progress, cancelled), weights or Weights(), free or Free.all()
+        total = len(start.betas)
+        held, states, done = work.placed(free.of(total)), start, 0
         counts = [max(1, round(stage.share * steps)) for stage in stages]
         for stage, count in zip(stages, counts, strict=True):
-            scene = self._scene(stage.seen, stage.guide)
+            scene, goal = work.placed(_scene(stage.seen, stage.guide)), Goal(**work.placed(stage.goal._asdict()))
             for k in range(count):
-                rate = RATE * SETTLED ** (k / count)
-                states, _ = self._guide(scene, stage.goal, weights, held, states, rate, watch)
+                rate = np.full(total, RATE * SETTLED ** (k / count))
+                states, _ = self._guide(work, scene, goal, weights, held, states, rate)
                 done += 1
-                watch.at(done / sum(counts))
-        return states
+                work.at(done / sum(counts))
+        return States(*map(work.back, states))
 
-    def _context(self, seen: Seen, many: Seen, known: States, started: bool, watch: _Watch) -> dict[str, Array]:
+    def _context(self, seen: Seen, many: Seen, known: States, started: bool, work: Running) -> dict[str, Any]:
         """f_o, start_tokens, keys, pose."""
         total = len(many.camera)
-        image = self._run("encoder", watch, {"image": seen.image})["tokens"]
+        image = work.back(work.run("encoder", {"image": seen.image})["tokens"])
         told = {name: value for name, value in many._asdict().items() if name != "image"}
-        return self._run("context", watch, {
+        return work.run("context", {
             **told, **known._asdict(), "image_tokens": np.repeat(image, total // len(image), 0),
             "started": np.full(total, started, np.float32), "scale": np.full(total, UNKNOWN, np.float32)})
 
-    def _fields(self, tokens: Array, context: dict[str, Array], seen: Seen, guide: GuideSurface, watch: _Watch
-                ) -> tuple[Array, Array]:
-        rest = np.repeat(guide.rest[None], len(tokens), 0)
-        found = self._run("decoder", watch, {
-            "tokens": context["start_tokens"] + tokens, "f_o": context["f_o"], "body_points": rest,
-            "object_points": seen.object_points}, ("body", "object"))
-        return found["body"], found["object"]
-
-    def _scene(self, seen: Seen, guide: GuideSurface) -> dict[str, Array]:
-        """What guidance measures on, as its graph takes it."""
-        names = ("maps", "pixels", "landmarks", "confidence", "camera", "seen", "object_points")
-        return {**{name: getattr(seen, name) for name in names}, **vars(guide.surface), "landmark": guide.landmark}
-
-    def _guide(self, scene: dict[str, Array], goal: Goal, weights: Weights, held: dict[str, Array], states: States,
-               rate: float, watch: _Watch) -> tuple[States, Array]:
+    def _guide(self, work: Running, scene: dict[str, Any], goal: Goal, weights: Weights, held: dict[str, Any],
+               states: States, rate: Array) -> tuple[States, Any]:
         """One step down the gradient, and the energies (B, 4) before it."""
-        found = self._run("guide", watch, {
+        found = work.run("guide", {
             **scene, **goal._asdict(), **_named("now", states), "term_weights": np.array(astuple(weights), np.float32),
-            "rate": np.full(len(states.betas), rate, np.float32),
-            **{name: value for name, value in held.items() if name != "free_betas"}})
+            "rate": np.float32(rate), **{name: value for name, value in held.items() if name != "free_betas"}})
         return States(*(found[name] for name in States._fields)), found["energy"]
-
-    def _run(self, model: str, watch: _Watch, feeds: dict[str, Array], outputs: tuple[str, ...] | None = None
-             ) -> dict[str, Array]:
-        watch.check()
-        return self.sessions[model].run(feeds, outputs, watch.cancelled)
 
     @staticmethod
     def _noise(total: int, tokens: tuple[int, ...], each: Array, seed: int,
@@ -262,10 +241,16 @@ class Sampler:
         return tuple(np.asarray(part, np.float32) * size.reshape(-1, *[1] * (part.ndim - 1)) for part in given)
 
 
-def _named(prefix: str, states: States) -> dict[str, Array]:
+def _named(prefix: str, states: States) -> dict[str, Any]:
     return {f"{prefix}_{name}": value for name, value in states._asdict().items()}
 
 
-def _plain(body: Array, object: Array) -> Goal:
+def _scene(seen: Seen, guide: GuideSurface) -> dict[str, Array]:
+    """What guidance measures on, as its graph takes it."""
+    names = ("maps", "pixels", "landmarks", "confidence", "camera", "seen", "object_points")
+    return {**{name: getattr(seen, name) for name in names}, **vars(guide.surface), "landmark": guide.landmark}
+
+
+def _plain(body: Any, object: Any, count: int, points: int, object_points: int) -> Goal:
     """What the decoded fields ask for, every point as much as any."""
-    return Goal(body, np.ones_like(body), object, np.ones_like(object))
+    return Goal(body, np.ones((count, points), np.float32), object, np.ones((count, object_points), np.float32))

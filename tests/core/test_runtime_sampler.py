@@ -19,7 +19,7 @@ from lexis_core.objects.library import make
 from lexis_core.pipeline import Pins, reconstruct, reconstructions, refine
 from lexis_core.reconstruction import load
 from lexis_core.runtime.crop import crop_of, cropped, start_of, state_of
-from lexis_core.runtime.sampler import Free, Sampler, Weights
+from lexis_core.runtime.sampler import Free, Goal, Sampler, Weights, _scene
 from lexis_core.runtime.session import Sessions
 from lexis_core.runtime.states import States
 
@@ -92,6 +92,15 @@ def test_the_same_seed_gives_the_same_numbers_and_another_one_others(task):
     same = [np.allclose(first.every.object_position[k], other.every.object_position[j], atol=1e-4)
             for k in range(2) for j in range(2)]
     assert sum(same) == 1  # the hypothesis without noise
+
+
+def test_arrays_that_stay_on_the_device_give_the_same_numbers(task, sessions):
+    sampler, seen, guide, start = task
+    kept = Sampler(sessions, resident=True)
+    for begin in (None, start):
+        one, other = (way.sample(seen, guide, begin, hypotheses=2, steps=10) for way in (sampler, kept))
+        for a, b in zip((*one.every, *one[1:]), (*other.every, *other[1:]), strict=True):
+            assert_array_equal(a, b)
 
 
 def test_one_step_more_or_less_is_taken_as_asked(task):
@@ -205,11 +214,13 @@ def test_weights_move_what_they_weigh(task):
 
 def _energy(sampler: Sampler, seen, guide, states: States) -> np.ndarray:
     """Guidance's own terms, each with the weight 1, where nothing is wanted of the fields."""
-    from lexis_core.runtime.sampler import Goal, _Watch
     none = np.full((1, len(guide.rest)), 1e-4, np.float32)
     goal = Goal(none, 0 * none, np.full_like(seen.object_points[..., 0], 1e-4), 0 * seen.object_points[..., 0])
-    return sampler._guide(sampler._scene(seen, guide), goal, Weights(1, 1, 1, 1), Free.all().of(1), states, 0.0,
-                          _Watch(None, None))[1][0]
+    feeds = {**_scene(seen, guide), **goal._asdict(), "term_weights": np.ones(4, np.float32),
+             "rate": np.zeros(1, np.float32), **Free.all().of(1)}
+    feeds |= {f"now_{name}": value for name, value in states._asdict().items()}
+    feeds.pop("free_betas")
+    return sampler.sessions["guide"].run(feeds)["energy"][0]
 
 
 @pytest.mark.parametrize("options, told", [
