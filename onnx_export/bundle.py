@@ -3,6 +3,7 @@ input and output."""
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from dataclasses import asdict
@@ -16,7 +17,7 @@ from lexis_core.interfield import SIGMA
 from lexis_core.learn import checkpoint, sampler
 from lexis_core.learn.guidance import Weights
 from lexis_core.runtime import golden
-from lexis_core.runtime.bundle import MANIFEST, default_bundle_folder, describe, open_bundle, seal_bundle
+from lexis_core.runtime.bundle import MANIFEST, default_bundle_folder, describe, is_plain_path, open_bundle, seal_bundle
 from onnx_export.golden import write_golden
 from onnx_export.graphs import graphs_of
 from onnx_export.write import write
@@ -32,8 +33,10 @@ def make_bundle(weights: Path, networks: Path, out: Path) -> dict[str, int]:
 
     networks : a bundle with the person's networks
 
-    Raises InputError when the weights cannot be read or the bundle is too large, BundleError when networks is none.
+    Raises InputError when the weights cannot be read, the bundle is too large, or out is the folder of something else;
+    BundleError when networks is no bundle.
     """
+    _check_free(out)
     known = open_bundle(networks, hard_links=networks == default_bundle_folder())
     flow = sampler.load_flow(weights)
     torch.set_num_threads(1)
@@ -65,14 +68,16 @@ def _lexis(flow: sampler.Flow, weights: Path) -> dict[str, Any]:
         "sigma": SIGMA, "steps": sampler.STEPS, "star": sampler.STAR, "guided_steps": sampler.GUIDED_STEPS,
         "inner": sampler.INNER, "rate": sampler.RATE, "keep": sampler.KEEP, "weights": asdict(Weights()),
         "tokens": p.tokens, "code_width": p.code_width, "guide_points": sampler.GUIDE_POINTS, "licence": LICENCE,
-        "training": {name: _training(weights / f"{name}.pt") for name in ("net", "encoder", "flow")},
+        "training": training_of(weights),
     }
 
 
-def _training(path: Path) -> dict[str, Any]:
-    """How long a network was trained, with what, and how good it was then."""
-    content = checkpoint.load(path, None)
-    return {name: content[name] for name in ("kind", "step", "validation", "settings") if name in content}
+def training_of(weights: Path) -> dict[str, dict[str, Any]]:
+    """How long each network was trained, with what, and how good it was then; as JSON gives it back."""
+    kept = ("kind", "step", "validation", "settings")
+    found = {name: checkpoint.load(weights / f"{name}.pt", None) for name in ("net", "encoder", "flow")}
+    return json.loads(json.dumps({name: {key: content[key] for key in kept if key in content}
+                                  for name, content in found.items()}))
 
 
 def _notice(text: str) -> str:
@@ -85,12 +90,21 @@ project on interactions it made itself. They are part of it and under its own li
 """
 
 
+def _check_free(out: Path) -> None:
+    """InputError unless a bundle may be written there: nothing is there yet, or a bundle."""
+    if out.exists() and not (out.is_dir() and ((out / MANIFEST).exists() or not any(out.iterdir()))):
+        raise InputError(f"The bundle cannot be written to {out}.", "Something else than a bundle is there.",
+                         "Give an empty or a new folder, or that of a bundle to be replaced.")
+
+
 def _replace(made: Path, out: Path) -> None:
-    """Put the bundle's files where they belong; the manifest last, so that half a bundle is none."""
+    """Put the bundle's files where they belong, in place of an older bundle's; the manifest last, so that half a bundle
+    is none."""
     out.mkdir(parents=True, exist_ok=True)
+    if (out / MANIFEST).exists():
+        for name in json.loads((out / MANIFEST).read_text()).get("files", ()):
+            if is_plain_path(name):
+                (out / name).unlink(missing_ok=True)
     (out / MANIFEST).unlink(missing_ok=True)
-    for path in out.iterdir():
-        if path.is_file() and not (made / path.name).exists():
-            path.unlink()
     for path in sorted(made.iterdir(), key=lambda path: path.name == MANIFEST):
         shutil.copyfile(path, out / path.name)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from lexis_core.body import BodyModel, default_body
-from lexis_core.errors import BundleError
+from lexis_core.errors import BundleError, InputError
 from lexis_core.runtime import golden
 from lexis_core.runtime.bundle import default_bundle_folder, open_bundle
 from lexis_core.runtime.session import Sessions
@@ -26,7 +26,7 @@ def verify(folder: Path, weights: Path | None) -> bool:
     """Print what is checked and how far off it is; whether all of it holds.
 
     weights : what the bundle was made from, to compare with torch; None leaves that out
-    Raises BundleError where the bundle's files, signatures or golden outputs are wrong.
+    Raises BundleError where the bundle's files, signatures or golden outputs are wrong, InputError for other weights.
     """
     bundle = open_bundle(folder, hard_links=folder.resolve() == default_bundle_folder())
     if missing := [name for name in MODELS if name not in bundle.models]:
@@ -39,6 +39,11 @@ def verify(folder: Path, weights: Path | None) -> bool:
     if weights is None or find_spec("torch") is None:
         print("not compared with torch" + ("" if weights is None else ", which is not installed"))
         return True
+    from onnx_export.bundle import training_of
+
+    if bundle.lexis.get("training") != training_of(weights):
+        raise InputError(f"The bundle {folder} cannot be compared with torch.", f"{weights} holds other weights.",
+                         "Give the folder it was made from (--checkpoint), or leave this out (--without-parity).")
     good = _parity(sessions, weights)
     print("all within bounds" if good else f"OUT OF BOUNDS, which are {MOST:.0e} of states and {MOST_MM} mm")
     return good

@@ -159,3 +159,9 @@ def test_golden_vectors_that_are_missing_or_garbled_are_told(copy):
 def test_a_folder_without_weights_is_told(tmp_path: Path, capsys):
     assert main(["--checkpoint", str(tmp_path), "--out", str(tmp_path / "out")]) == 1
     assert "net.pt" in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+def test_nothing_but_a_bundle_is_written_over(tmp_path: Path, capsys):
+    (tmp_path / "thesis.txt").write_text("all of it")
+    assert main(["--out", str(tmp_path)]) == 1
+    assert "Something else" in capsys.readouterr().err and (tmp_path / "thesis.txt").read_text() == "all of it"
