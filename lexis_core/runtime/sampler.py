@@ -1,6 +1,6 @@
 """Run LEXIS-Flow in ONNX Runtime: from noise, or from a start as SDEdit does, guided by the InterFields it decodes.
 
-The graphs of the bundle do the work (docs/runtime.md names them); here is the loop around them, in numpy.
+The graphs of the bundle do the work (docs/export.md names them); here is the loop around them, in numpy.
 """
 
 from __future__ import annotations
