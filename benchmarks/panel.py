@@ -24,6 +24,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "blender")]
 
 import bpy  # noqa: E402
 
+STAGES = ("load", "observe", "body", "object", "flow", "interfield")
 DEMO = ROOT / "lexis_core" / "data" / "demo"
 ENABLE = """
 import bpy, time, sys
@@ -58,6 +59,7 @@ def main() -> None:
     print("panels without a result:", _panels())
     solved = _job()
     print("panels with a result:", _panels())
+    bpy.context.scene.lexis.method = "AUTO"
     _cancel()
     _rounds(solved, rounds)
     addon_utils.disable("lexis_blender", default_set=True)
@@ -137,23 +139,21 @@ def _job():
 
 
 def _cancel() -> None:
+    """A job stopped in each of its stages: from Cancel until the panel shows that nothing runs."""
     from lexis_blender import request, runtime
-    from lexis_blender.jobs import RUNNING, Work
+    from lexis_blender.jobs import Work
 
     jobs, spent = runtime.jobs, []
-    for wait in (0.3, 0.8, 1.3, 1.8):
+    for stage in STAGES:
         jobs.start(Work("reconstruct", request.reconstruct(bpy.context)))
-        while jobs.state != RUNNING:
-            jobs.tick()
-            time.sleep(0.005)
-        end = time.monotonic() + wait
-        while time.monotonic() < end and jobs.tick():
-            time.sleep(0.02)
-        start = time.perf_counter()
+        while jobs.tick() and jobs.stage != stage:
+            time.sleep(0.002)
+        start, worker = time.perf_counter(), jobs.worker
         jobs.cancel()
         jobs.wait()
-        spent.append(1000 * (time.perf_counter() - start))
-    print("cancel to idle:", ", ".join(f"{s:.0f}" for s in spent))
+        spent.append(f"{stage} {1000 * (time.perf_counter() - start):.0f}"
+                     + ("" if jobs.worker is worker else " (the worker had to be ended)"))
+    print("cancel to idle:", ", ".join(spent))
 
 
 def _rounds(solved, rounds: int) -> None:

@@ -170,7 +170,7 @@ class LexisScene(PropertyGroup):
         get=_preset, set=_apply_preset)
     method: EnumProperty(
         name="Method", description="How body and object are found",
-        items=(("AUTO", "Automatic", "LEXIS-Flow from the estimate, or the estimate alone where it cannot run"),
+        items=(("AUTO", "Automatic", "What suits most photos: LEXIS-Flow from the estimate"),
                ("LEARNED", "Refined", "LEXIS-Flow from the estimate"),
                ("NOISE", "From Noise", "LEXIS-Flow without the estimate"),
                ("ESTIMATE", "Estimate", "Landmarks and outlines alone")))
