@@ -49,6 +49,10 @@ def _told(hello: dict, wanted: str) -> None:
                             f"{', '.join(devices) or 'no device'}")
     tr = bpy.app.translations.pgettext_iface
     snapshot.last.bundle = tr("Networks: {:s}").format(str(hello["bundle"]))
+    if hello["version"] != __version__:
+        raise RuntimeUnavailable("The worker's LEXIS is another one.",
+                                 f"It has version {hello['version']}, this add-on has {__version__}.",
+                                 "Install the same version in the worker Python that the preferences name.")
     if not devices:
         raise RuntimeUnavailable("The worker cannot run networks.", str(hello["onnxruntime"]),
                                  "Choose another worker Python in the preferences, or install LEXIS again.")

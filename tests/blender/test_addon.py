@@ -302,6 +302,14 @@ def test_the_device_test_says_what_the_worker_has(addon):
             bpy.ops.lexis.test_device()
 
 
+def test_a_worker_of_another_version_is_told(addon):
+    from lexis_blender.operators import device
+
+    said = {"version": "0.0.1", "python": "3.11", "onnxruntime": "1.31.1", "devices": ["cpu"], "bundle": "default"}
+    with pytest.raises(RuntimeUnavailable, match="another one"):
+        device._told(said, "auto")
+
+
 def test_releasing_memory_ends_the_worker(addon):
     from lexis_blender import runtime
 
