@@ -65,6 +65,7 @@ def object_from_mask(model: ObjectModel, place: str, body: Mesh, seen: Observati
     rotations = _candidates()
     progress(0.05)
     x = match.fitted_to_mask(rotations, lambda done: progress(0.05 + 0.2 * done))
+    progress(0.25)
     cost = (match.residuals(rotations, x, COARSE, 1.0) ** 2).sum(1)
     chosen = _diverse(rotations, cost)
     rotations, x, cost = _refined(match, rotations[chosen], x[chosen], COARSE, 2.0, 8,
