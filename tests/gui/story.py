@@ -163,12 +163,7 @@ def fields(story: Story) -> None:
     place = left + round(0.4 * width), story.find("lexis.measure")[1]  # menus do not tell what they are; it is beside
     shown = {}
     for name in ("distance", "contact", "predicted", "interfield"):
-        window.click(*place)
-        time.sleep(1)
-        if name == "distance":
-            window.picture(story.out / "viewport-menu.png")
-        window.pointer("key", name[0])
-        window.wait(f"sys.modules[{ADD_ON + '.scene.facts'!r}].kind(made().collection) == {name!r}")
+        _choose(window, place, name)
         shown[name] = [window.value("view()[1].spaces.active.shading.color_type")]
         story.picture(f"field-{name}", panel=False)
         colours = window.run("""
@@ -182,6 +177,20 @@ result = [round(float(each), 4) for each in colours.reshape(-1, 4).mean(0)]
     story.tell(fields=shown)
     story.picture("result")
     story.panels()
+
+
+def _choose(window: Window, place: tuple[int, int], field: str) -> None:
+    """Open the menu and press the field's letter; again where a busy machine dropped it."""
+    for _ in range(5):
+        window.click(*place)
+        time.sleep(1)
+        window.pointer("key", field[0])
+        try:
+            window.wait(f"sys.modules[{ADD_ON + '.scene.facts'!r}].kind(made().collection) == {field!r}", 5)
+            return
+        except TimeoutError:
+            window.pointer("key", "Escape")
+    raise LookupError(field)
 
 
 def paint(story: Story) -> None:
