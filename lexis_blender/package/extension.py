@@ -26,9 +26,13 @@ def build(platform: str, python: str, out: Path, blender_min: str | None = None)
 
     platform : a key of wheels.PLATFORMS; python : a key of BLENDER; out : folder, made when it is missing
     blender_min : another first version than BLENDER says, for a Blender built against another Python
-    Raises RuntimeUnavailable without a network or the bpy wheel, LexisError where the zip is not valid or too large.
+    Raises RuntimeUnavailable without a network or the bpy wheel, InputError outside a clone, LexisError where the zip is
+    not valid or too large.
     """
     first, without = BLENDER[python]
+    if not (TOP / "blender_manifest.toml").is_file():
+        raise InputError("The zip was not built.", "The manifest is not installed with the package.",
+                         "Run this in a clone of the repository.")
     out.mkdir(parents=True, exist_ok=True)
     zipped = out / f"lexis_blender-{lexis_core.__version__}-{platform}-cp{python.replace('.', '')}.zip"
     with tempfile.TemporaryDirectory(prefix="lexis-package-") as temporary:
