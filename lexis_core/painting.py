@@ -110,7 +110,7 @@ def painted_task(model: BodyModel, result: Reconstruction, painted: Painted, fre
 
 def _checked(name: str, field: Array, mask: Array, count: int) -> tuple[Array, Array]:
     field, mask = np.asarray(field), np.asarray(mask)
-    if field.shape != (count,) or mask.shape != (count,) or field.dtype.kind not in "fiu":
+    if field.shape != (count,) or mask.shape != (count,) or field.dtype.kind not in "fiub":
         raise InputError(f"The painted field does not fit the {name}.",
                          f"The {name} has {count:,} vertices, painted are {field.shape} and {mask.shape}.",
                          "Paint on the surfaces of the result that is refined.")

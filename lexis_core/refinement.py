@@ -67,6 +67,7 @@ def refine(result: Reconstruction, *, body: str | Path | BodyModel | None = None
                              "Give the body file it was solved with.")
         sampler = Sampler(sessions or Sessions(device=device))
         start, thing = result.state, result.object
+        _check_in_view(model, result)
         free = free._replace(betas=free.betas * (model.source == "default"))
         watch = {"weights": weights, "progress": clock.part, "cancelled": cancelled}
         hands = joint_rotations(model, start.body)[25:]
@@ -84,11 +85,7 @@ def refine(result: Reconstruction, *, body: str | Path | BodyModel | None = None
             found = task.solved(found)
         state = held(start, state_of(model, found, start, crop), free)
     with clock("interfield"):
-        surface = Mesh(pose(model, state.body).vertices, model.faces)
-        check_in_view("body", surface)
-        stood = thing.mesh.moved(state.object.rotation, state.object.translation, state.object.scale)
-        check_in_view("object", stood)
-        field = measure(surface, stood, result.field.sigma)
+        field = measure(*_check_in_view(model, replace(result, state=state)), result.field.sigma)
     info = {**result.info, "seconds": clock.seconds, "device": sampler.device, "seed": seed, "steps": steps,
             "method": "refined" if painted is None else "painted", "start": "a result"}
     return replace(result, state=state, field=field, info=info, predicted_body=None, predicted_object=None)
@@ -118,6 +115,14 @@ def weights_of(weights: Weights | Mapping[str, float] | None) -> Weights:
             raise InputError(f"The weight {name} cannot be {value!r}.", "It is not a number from 0 to 1000.",
                              f"Leave it out for {getattr(Weights(), name):g}.")
     return Weights(**weights)
+
+
+def _check_in_view(model: BodyModel, result: Reconstruction) -> tuple[Mesh, Mesh]:
+    """Both surfaces, after making sure that they stand before the camera."""
+    body, object = Mesh(pose(model, result.state.body).vertices, model.faces), result.object_mesh()
+    check_in_view("body", body)
+    check_in_view("object", object)
+    return body, object
 
 
 def check_in_view(name: str, surface: Mesh) -> None:

@@ -179,3 +179,13 @@ def test_paint_that_cannot_be_used_is_told(change, told, palm, sessions):
         change = {"body": np.full_like(paint.body, np.nan)}
     with pytest.raises(InputError, match=told):
         refine(start, painted=replace(paint, **change), sessions=sessions)
+
+
+def test_a_start_that_cannot_be_seen_is_told(palm, sessions):
+    start, handle = scene("toolbox", "handle")
+    with pytest.raises(InputError, match="Nothing in it is marked as the person"):
+        refine(start, sessions=sessions)  # there is no photo to look at again
+    body = replace(start.state.body, translation=np.float32([0, -0.95, -3]))
+    behind = replace(start, state=replace(start.state, body=body))
+    with pytest.raises(InputError, match="before the camera"):
+        refine(behind, painted=touching(start, palm, handle), sessions=sessions)
