@@ -26,8 +26,8 @@ def build(platform: str, python: str, out: Path, blender_min: str | None = None)
 
     platform : a key of wheels.PLATFORMS; python : a key of BLENDER; out : folder, made when it is missing
     blender_min : another first version than BLENDER says, for a Blender built against another Python
-    Raises RuntimeUnavailable without a network or the bpy wheel, InputError outside a clone, LexisError where the zip is
-    not valid or too large.
+    Raises RuntimeUnavailable without a network or the bpy wheel, InputError outside a clone, LexisError where the zip
+    is not valid or too large.
     """
     first, without = BLENDER[python]
     if not (TOP / "blender_manifest.toml").is_file():
