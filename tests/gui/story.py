@@ -20,7 +20,7 @@ ADD_ON = "bl_ext.user_default.lexis_blender"
 PANELS = {  # of each: its buttons, and how many pixels it goes on above and below them
     "photo": (r"lexis\.(image|person|focal|object_source|object_mask)", 45, 18),
     "object": (r"lexis\.object_(kind|name|size|parameters)", 45, 18),
-    "reconstruct": (r"lexis\.(preset|reconstruct|refine)", 45, 95),
+    "reconstruct": (r"lexis\.(preset|reconstruct|refine)", 45, 108),
     "fields": (r"lexis\.(next_hypothesis|measure|contact_threshold|overlay_opacity|camera_view)", 75, 18),
     "edit": (r"lexis\.(paint_|solve|snap|bake|pin_)", 45, 18),
 }
@@ -54,7 +54,7 @@ class Story:
         self.window.pointer("mousemove", 5, self.window.size[1] - 5)  # else a button is lit
         self.window.settle()
         left, top, _, height = sidebar = self.window.sidebar()
-        self.window.picture(self.out / f"viewport-{name}.png", [TOOLS, top + 180, left - TOOLS, height - 250])
+        self.window.picture(self.out / f"viewport-{name}.png", [TOOLS, top + 80, left - TOOLS, height - 150])
         if panel:
             self.window.picture(self.out / f"panel-{name}.png", sidebar)
 
