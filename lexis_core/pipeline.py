@@ -25,7 +25,7 @@ from lexis_core.objects.model import ObjectModel
 from lexis_core.observe import Networks, Observation, observe
 from lexis_core.progress import Clock, Progress
 from lexis_core.reconstruction import Reconstruction, encode_photo
-from lexis_core.refinement import Painted, Pins, check_in_view, refine, weights_of
+from lexis_core.refinement import Painted, Pins, check_in_view, refine, surfaces, weights_of
 from lexis_core.runtime.crop import crop_of, cropped, start_of, state_of
 from lexis_core.runtime.sampler import STEPS, Free, Sampler, Weights
 from lexis_core.runtime.session import Sessions
@@ -117,7 +117,7 @@ def reconstructions(
                             hypotheses=hypotheses, seed=seed)
             ran = sampler.device
     with clock("interfield"):
-        fields = [_measured(model, thing, one.state) for one in found]
+        fields = [measure(*surfaces(model, thing, one.state), SIGMA) for one in found]
     mask = seen.object_mask if seen.object_mask is not None else np.zeros_like(seen.person_mask)
     photo = encode_photo(seen.image)
     info = {"version": __version__, "seconds": clock.seconds, "device": ran, "seed": seed, "method": method,
@@ -186,14 +186,6 @@ def _flowed(sampler: Sampler, model: BodyModel, thing: ObjectModel, seen: Observ
                         {"steps": steps, "energy": round(float(energy), 6)},
                         *sampler.predicted(found, k, body, object, clock.cancelled))
                  for k, energy in enumerate(found.energy[0]))
-
-
-def _measured(model: BodyModel, thing: ObjectModel, state: State):
-    surface = Mesh(pose(model, state.body).vertices, model.faces)
-    check_in_view("body", surface)
-    stood = thing.mesh.moved(state.object.rotation, state.object.translation, state.object.scale)
-    check_in_view("object", stood)
-    return measure(surface, stood, SIGMA)
 
 
 class _Watched:

@@ -15,6 +15,7 @@ from lexis_core.body.surface import guide_surface
 from lexis_core.errors import InputError
 from lexis_core.interfield import measure
 from lexis_core.mesh import Mesh
+from lexis_core.objects.model import ObjectModel
 from lexis_core.painting import Painted, painted_task
 from lexis_core.progress import Clock, Progress
 from lexis_core.reconstruction import Reconstruction
@@ -67,7 +68,7 @@ def refine(result: Reconstruction, *, body: str | Path | BodyModel | None = None
                              "Give the body file it was solved with.")
         sampler = Sampler(sessions or Sessions(device=device))
         start, thing = result.state, result.object
-        _check_in_view(model, result)
+        surfaces(model, thing, start)
         free = free._replace(betas=free.betas * (model.source == "default"))
         watch = {"weights": weights, "progress": clock.part, "cancelled": cancelled}
         hands = joint_rotations(model, start.body)[25:]
@@ -85,7 +86,7 @@ def refine(result: Reconstruction, *, body: str | Path | BodyModel | None = None
             found = task.solved(found)
         state = held(start, state_of(model, found, start, crop), free)
     with clock("interfield"):
-        field = measure(*_check_in_view(model, replace(result, state=state)), result.field.sigma)
+        field = measure(*surfaces(model, thing, state), result.field.sigma)
     info = {**result.info, "seconds": clock.seconds, "device": sampler.device, "seed": seed, "steps": steps,
             "method": "refined" if painted is None else "painted", "start": "a result"}
     return replace(result, state=state, field=field, info=info, predicted_body=None, predicted_object=None)
@@ -117,10 +118,11 @@ def weights_of(weights: Weights | Mapping[str, float] | None) -> Weights:
     return Weights(**weights)
 
 
-def _check_in_view(model: BodyModel, result: Reconstruction) -> tuple[Mesh, Mesh]:
-    """Both surfaces, after making sure that they stand before the camera."""
-    body, object = Mesh(pose(model, result.state.body).vertices, model.faces), result.object_mesh()
+def surfaces(model: BodyModel, thing: ObjectModel, state: State) -> tuple[Mesh, Mesh]:
+    """Body and object where a state has them. InputError unless both stand before the camera."""
+    body = Mesh(pose(model, state.body).vertices, model.faces)
     check_in_view("body", body)
+    object = thing.mesh.moved(state.object.rotation, state.object.translation, state.object.scale)
     check_in_view("object", object)
     return body, object
 
