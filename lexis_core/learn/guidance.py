@@ -21,6 +21,7 @@ from lexis_core.learn.kinematics import rotation_of
 from lexis_core.learn.observed import Observed
 from lexis_core.learn.proximity import REACH
 from lexis_core.learn.surface import Surface
+from lexis_core.runtime import sampler
 
 # what one step of the gradient moves at most: radians, crop sides and log depth, radians, metres
 UNITS = {"theta": 0.03, "rotation": 0.02, "place": (0.005, 0.005, 0.01), "object_rotation": 0.12, "offset": 0.06}
@@ -28,13 +29,8 @@ SIZE = 63 + 3 + 3 + 3 + 3
 
 
 @dataclass(frozen=True)
-class Weights:
-    """Of the terms; field also takes the artist's painted one."""
-
-    field: float = 3.0
-    mask: float = 5.0
-    landmarks: float = 3.0
-    inside: float = 0.3
+class Weights(sampler.Weights):
+    """The runtime's, for torch."""
 
     def tensor(self) -> Tensor:
         """(4,), as guide takes them."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from lexis_core.body import BodyModel, default_body
+from lexis_core.body.surface import GUIDE_POINTS, guide_surface
 from lexis_core.errors import InputError
 from lexis_core.learn import checkpoint
 from lexis_core.learn.flow_decode import repeated, tokens_of
@@ -23,17 +24,10 @@ from lexis_core.learn.flow_step import Share, begun, prepared, step
 from lexis_core.learn.guidance import Goal, Scene, Weights, contact_goal, guided, interfield_goal, terms
 from lexis_core.learn.image_encoder import load_encoder
 from lexis_core.learn.net import LexisNet, load_net
-from lexis_core.learn.net_data import points_of
 from lexis_core.learn.observed import Observed
-from lexis_core.learn.surface import Surface, landmark_surface, surface_points
+from lexis_core.learn.surface import Surface
+from lexis_core.runtime.sampler import GUIDED_STEPS, INNER, KEEP, LAST_RATE, RATE, STAR, STEPS
 
-STEPS = 25
-STAR = 15 / 25           # where the star mode enters
-GUIDED_STEPS = 8         # the last ones, where the estimate is clean enough to be moved
-INNER = 5                # gradient steps in each
-RATE = 3.0               # at the first of them, falling to a fifth
-KEEP = 0.8               # of what guidance moved, from one step to the next
-GUIDE_POINTS = 256       # of each surface
 WEIGHTS = Path(__file__).parents[1] / "data" / "weights"
 FIELDS = ("interfield", "contact", "true", "none")
 
@@ -94,14 +88,9 @@ def default_flow(model: BodyModel) -> Flow:
 
 
 def ready(net: LexisNet, flow: LexisFlow, encoder: torch.nn.Module, model: BodyModel | None = None) -> Flow:
-    model = model or default_body()
-    points = points_of(model, GUIDE_POINTS)
-    on_body, (marks, landmark) = surface_points(model, points), landmark_surface(model)
-    shared = ("joints", "joint_shape")
-    joined = {f.name: getattr(on_body, f.name) if f.name in shared else
-              torch.cat([getattr(on_body, f.name), getattr(marks, f.name)]) for f in fields(Surface)}
-    rest = torch.from_numpy(np.asarray(points.rest))
-    return Flow(net.eval(), flow.eval().requires_grad_(False), encoder, Surface(**joined), landmark, rest)
+    guide = guide_surface(model or default_body())
+    return Flow(net.eval(), flow.eval().requires_grad_(False), encoder, Surface.of(guide.surface),
+                torch.from_numpy(guide.landmark), torch.from_numpy(guide.rest))
 
 
 @torch.no_grad()
@@ -151,7 +140,7 @@ def sample(flow: Flow, seen: Observed, start: States | None = None, *, steps: in
         now = step(flow.flow, now, share, context, reference, many.focal, free)
         if moves:
             goal = _goal(flow, guidance, now.tokens, reference, f_o, scene, true_field)
-            rate = RATE * (1 - 0.8 * late / GUIDED_STEPS)
+            rate = RATE * (1 - (1 - LAST_RATE) * late / GUIDED_STEPS)
             now = now._replace(states=guided(now.states, scene, goal, weight, INNER, rate, free))
         if progress is not None:
             progress((k + 1) / taken)
