@@ -11,12 +11,15 @@ import bpy
 from bpy.props import EnumProperty, StringProperty
 from bpy.types import AddonPreferences
 
+from lexis_core.errors import InputError
+
 from . import snapshot
 from .properties import DEVICES
 
 LEVELS = ("WARNING", "INFO", "DEBUG")
 DEFAULTS = {"device": "auto", "worker_python": "", "body_path": "", "cache_folder": "", "log_level": "WARNING"}
 RESULTS = "results"  # the folder of cached results
+KEPT = f"* {'[0-9]' * 8}-{'[0-9]' * 6} *.lexis.npz"  # their names, as results.keeper() makes them
 
 
 def read() -> Any:
@@ -26,7 +29,7 @@ def read() -> Any:
 
 
 def cache_folder() -> Path:
-    """Where results are kept; made if need be."""
+    """Where results are kept; made if need be. InputError when that fails."""
     chosen = read().cache_folder
     if chosen:
         folder = Path(bpy.path.abspath(chosen))
@@ -34,7 +37,11 @@ def cache_folder() -> Path:
         folder = Path(bpy.utils.extension_path_user(__package__, path=RESULTS, create=True))
     else:
         folder = Path(bpy.app.tempdir) / "lexis" / RESULTS
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"Results cannot be kept in {folder}.", f"{error.strerror or error}.",
+                         "Choose another cache folder in the preferences of LEXIS.") from error
     return folder
 
 
@@ -92,13 +99,11 @@ def _body_state(preferences: LexisPreferences) -> str:
 
 
 def empty_cache() -> int:
-    """Delete the cached results; how many there were."""
-    import shutil  # half of what switching the add-on on would take
-
-    folder = cache_folder()
-    count = len(list(folder.glob("*.lexis.npz")))
-    shutil.rmtree(folder, ignore_errors=True)
-    return count
+    """Delete the cached results, and nothing else that lies in their folder; how many there were."""
+    found = list(cache_folder().glob(KEPT))
+    for path in found:
+        path.unlink(missing_ok=True)
+    return len(found)
 
 
 CLASSES = (LexisPreferences,)

@@ -93,6 +93,7 @@ class LEXIS_OT_clear_cache(Operator):
     def invoke(self, context, event):
         return context.window_manager.invoke_confirm(self, event)
 
+    @dialog.told
     def execute(self, context):
         count = preferences.empty_cache()
         self.report({"INFO"}, bpy.app.translations.pgettext_rpt("{:d} results deleted").format(count))
