@@ -11,6 +11,8 @@ from typing import Any
 
 import bpy
 
+BRUSH = "LEXIS Paint"
+
 
 def new_shape_key(target: bpy.types.Object, name: str) -> bpy.types.ShapeKey:
     """A shape key at value 0: new ones start at 0 up to 4.5 and at 1 from 5.0."""
@@ -41,6 +43,26 @@ def give_back_weight_brush(context: bpy.types.Context, before: str) -> None:
         return
     tools, unified = context.tool_settings, _unified_paint(context)
     tools.use_auto_normalize, tools.use_multipaint, unified.use_unified_weight, unified.weight = json.loads(before)
+
+
+def need_weight_brush(context: bpy.types.Context) -> None:
+    """A brush where there is none, in weight paint: Debian's Blender 4.3 has no assets, and no stroke would paint."""
+    paint, place = context.tool_settings.weight_paint, largest_view(context.window)
+    if bpy.app.background or place is None or paint.brush is not None:
+        return
+    brush = bpy.data.brushes.get(BRUSH) or bpy.data.brushes.new(BRUSH, mode="WEIGHT_PAINT")
+    if "asset_activate" not in dir(bpy.ops.brush):  # up to 4.2
+        paint.brush = brush
+        return
+    brush.asset_mark()
+    with context.temp_override(**place):
+        bpy.ops.brush.asset_activate(asset_library_type="LOCAL", relative_asset_identifier=f"Brush/{BRUSH}")
+
+
+def drop_weight_brush() -> None:
+    """Remove what need_weight_brush() made."""
+    if (brush := bpy.data.brushes.get(BRUSH)) is not None:
+        bpy.data.brushes.remove(brush)
 
 
 def _unified_paint(context: bpy.types.Context) -> bpy.types.UnifiedPaintSettings:

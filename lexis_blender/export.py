@@ -10,7 +10,7 @@ import addon_utils
 import bpy
 import numpy as np
 
-from lexis_core.errors import RuntimeUnavailable
+from lexis_core.errors import InputError, RuntimeUnavailable
 
 from . import compat
 from .scene import attributes
@@ -60,6 +60,8 @@ def _field_copies(meshes: list[bpy.types.Mesh]) -> Iterator[None]:
 @contextmanager
 def _only_selected(objects: list[bpy.types.Object]) -> Iterator[None]:
     context = bpy.context
+    if hidden := [wanted.name for wanted in objects if not wanted.visible_get()]:
+        raise InputError("The .glb was not written.", f'"{hidden[0]}" is hidden.', "Show it and try again.")
     selected, active = context.selected_objects[:], context.view_layer.objects.active
     for other in selected:
         other.select_set(False)

@@ -21,14 +21,14 @@ def is_large(made: Imported) -> bool:
 
 def start(context: bpy.types.Context, made: Imported, wait: bool) -> set[str]:
     """Send the surfaces as they are seen to the worker, and write what it measures, as one undo step. LexisError."""
-    from .scene import fields, read_back
+    from .scene import fields, read_back, stand
 
-    surfaces = read_back.surfaces(context, made)
+    surfaces, stands = read_back.surfaces(context, made), stand.now(made)
     import_id, scene, sigma = made.id, context.scene.name, fields.sigma(made)
     arrays = {f"{name}_{part}": getattr(mesh, part) for name, mesh in zip(("body", "object"), surfaces, strict=True)
               for part in ("vertices", "faces")}
     runtime.run(Work("interfield", lambda: ({"sigma": sigma}, arrays), finish=_field,
-                     done=lambda field: _write(field, surfaces, import_id, scene), failed=dialog.show), wait)
+                     done=lambda field: _write(field, surfaces, stands, import_id, scene), failed=dialog.show), wait)
     return {"FINISHED"}
 
 
@@ -38,7 +38,7 @@ def _field(event: Any) -> Any:
     return InterField(**event.arrays, sigma=float(event.header["sigma"]))
 
 
-def _write(field: Any, surfaces: tuple, import_id: str, scene: str) -> None:
+def _write(field: Any, surfaces: tuple, stands: list[float], import_id: str, scene: str) -> None:
     from .scene import apply_state
 
     with results.in_scene(scene):
@@ -46,5 +46,5 @@ def _write(field: Any, surfaces: tuple, import_id: str, scene: str) -> None:
         if made is None:
             raise InputError("The measured field has no place.", "Its reconstruction was deleted meanwhile.",
                              "Undo that and measure again.")
-        apply_state.put_measured(bpy.context, made, field, surfaces)
+        apply_state.put_measured(bpy.context, made, field, surfaces, stands)
         bpy.ops.ed.undo_push(message="LEXIS Measure")

@@ -74,6 +74,12 @@ def _is_mesh(_, item: bpy.types.Object) -> bool:
     return item.type == "MESH"
 
 
+def _keep_within(parameter: LexisParameter, _context: bpy.types.Context) -> None:
+    value = min(max(parameter.value, parameter.low), parameter.high)
+    if value != parameter.value:
+        parameter.value = value
+
+
 def _preset(settings: LexisScene) -> int:
     for number, _, _, values in PRESETS.values():
         if all(getattr(settings, name) == value for name, value in values.items()):
@@ -113,7 +119,7 @@ def _set_opacity(_: LexisScene, share: float) -> None:
 class LexisParameter(PropertyGroup):
     """One parameter of an object of the library: a number, or one of a few words."""
 
-    value: FloatProperty(name="Value", description="Metres, degrees or a count")
+    value: FloatProperty(name="Value", description="Metres, degrees or a count", update=_keep_within)
     word: EnumProperty(name="Kind", description="Which of its kinds", items=_words)
     low: FloatProperty(name="Least")
     high: FloatProperty(name="Most")

@@ -122,7 +122,9 @@ def photo_pixels(settings: bpy.types.PropertyGroup) -> Any:
 
 def active_mesh(context: bpy.types.Context) -> bpy.types.Object:
     """The scene's object to reconstruct with: the one chosen, else the active one. InputError when that is no mesh."""
-    chosen = context.scene.lexis.object_mesh or context.view_layer.objects.active
+    chosen = context.scene.lexis.object_mesh
+    if chosen is None or chosen.name not in context.scene.objects:  # deleted: the setting alone still holds it
+        chosen = context.view_layer.objects.active
     if chosen is None or chosen.type != "MESH":
         raise InputError("There is no object.", "No mesh is chosen and none is active.",
                          "Choose a mesh in the Object panel, or take one from a file or the library.")

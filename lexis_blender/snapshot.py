@@ -36,13 +36,12 @@ def active_id(context: bpy.types.Context) -> str:
     active = context.view_layer.objects.active
     if active is not None and (found := identity.import_of(active)):
         return found
-    newest, made = "", -1.0
-    scene_collections = context.scene.collection.children
-    for collection in bpy.data.collections:
-        found = identity.import_of(collection)
-        if found and collection.get(MADE, 0.0) > made and collection.name in scene_collections:
-            newest, made = found, collection.get(MADE, 0.0)
-    return newest
+    imports = [collection for collection in bpy.data.collections if identity.import_of(collection)]
+    if not imports:
+        return ""
+    here = set(context.scene.collection.children_recursive)
+    newest = max((c for c in imports if c in here), key=lambda c: c.get(MADE, 0.0), default=None)
+    return identity.import_of(newest)
 
 
 def active_import(context: bpy.types.Context) -> Imported | None:
@@ -51,14 +50,12 @@ def active_import(context: bpy.types.Context) -> Imported | None:
 
 
 def parts(import_id: str) -> Imported | None:
-    """The parts of an import, or None when one of them is gone."""
-    if not import_id:
+    """The parts of an import, or None when one of them is gone; where the scene was copied, those of this scene."""
+    collection = _collection(import_id, bpy.context.scene) if import_id else None
+    if collection is None:
         return None
-    collection = _collection(import_id)
-    found = [_object(import_id, part) for part in PARTS]
-    if collection is None or None in found:
-        return None
-    return Imported(import_id, collection, *found)
+    found = [_object(collection, import_id, part) for part in PARTS]
+    return None if None in found else Imported(import_id, collection, *found)
 
 
 def forget() -> None:
@@ -67,16 +64,20 @@ def forget() -> None:
     last.summary, last.notes = "", ()
 
 
-def _collection(import_id: str) -> bpy.types.Collection | None:
-    found = bpy.data.collections.get(_names.get((import_id, identity.SCENE), ""))
+def _collection(import_id: str, scene: bpy.types.Scene) -> bpy.types.Collection | None:
+    key = import_id, f"{identity.SCENE} {scene.name}"
+    found = bpy.data.collections.get(_names.get(key, ""))
     if found is None or identity.import_of(found) != import_id:
-        found = identity.find_collection(import_id)
-        _names[import_id, identity.SCENE] = "" if found is None else found.name
+        found = identity.find_collection(import_id, scene)
+        _names[key] = "" if found is None else found.name
     return found
 
 
-def _object(import_id: str, part: str) -> bpy.types.Object | None:
-    found = bpy.data.objects.get(_names.get((import_id, part), ""))
+def _object(collection: bpy.types.Collection, import_id: str, part: str) -> bpy.types.Object | None:
+    for item in collection.all_objects:
+        if identity.part_of(item) == part and identity.import_of(item) == import_id:
+            return item
+    found = bpy.data.objects.get(_names.get((import_id, part), ""))  # moved to another collection
     if found is None or identity.import_of(found) != import_id or identity.part_of(found) != part:
         found = identity.find(import_id, part)
         _names[import_id, part] = "" if found is None else found.name

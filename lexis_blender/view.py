@@ -13,6 +13,12 @@ from .scene.identity import Imported
 USUAL_THRESHOLD, USUAL_OPACITY = 0.05, 0.5
 
 
+def show_colours(space: bpy.types.Space | None) -> None:
+    """Let Solid view show the fields; other editors and other kinds of shading stay as they are."""
+    if space is not None and space.type == "VIEW_3D" and space.shading.type == "SOLID":
+        space.shading.color_type = "VERTEX"
+
+
 def threshold(made: Imported) -> float:
     """Metres; nearer is contact."""
     return float(made.collection.get(facts.THRESHOLD, USUAL_THRESHOLD))

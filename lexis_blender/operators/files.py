@@ -46,7 +46,7 @@ class LEXIS_OT_import_result(Operator, ImportHelper):
         for path in self._paths():
             try:
                 result = api.load(path)
-                body = self.body_path or bodies.body_of(result.body_digest, result.body_name)
+                body = bpy.path.abspath(self.body_path) or bodies.body_of(result.body_digest, result.body_name)
                 options = api.ImportOptions(name=api.name_of(path), set_scene=self.set_scene)
                 made.append(api.import_reconstruction(result, body=body, options=options, file=path))
             except InputError as error:

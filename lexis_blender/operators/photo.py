@@ -149,7 +149,8 @@ class LEXIS_OT_draw_box(Operator):
         self._overlay.remove()
         if self._overlay in _open:
             _open.remove(self._overlay)
-        context.window.cursor_modal_restore()
+        if context.window is not None:  # none when Blender closes
+            context.window.cursor_modal_restore()
         return result
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import EnumProperty, IntProperty
+from bpy.props import BoolProperty, EnumProperty, IntProperty
 from bpy.types import Operator
 
 from lexis_core.errors import InputError
 
-from .. import dialog, measuring, runtime, snapshot
+from .. import dialog, measuring, runtime, snapshot, view
 from ..properties import FIELDS
 from ..scene import facts
 from ..scene.identity import Imported
@@ -37,9 +37,7 @@ class LEXIS_OT_show_field(ForImport, Operator):
         from ..scene import fields
 
         fields.show(active(context), self.field)
-        space = context.space_data
-        if space is not None and space.type == "VIEW_3D" and space.shading.type == "SOLID":
-            space.shading.color_type = "VERTEX"
+        view.show_colours(context.space_data)
         return {"FINISHED"}
 
 
@@ -100,14 +98,21 @@ class LEXIS_OT_camera_view(ForImport, Operator):
     bl_idname = "lexis.camera_view"
     bl_label = "Camera View"
 
+    photo_size: BoolProperty(name="Photo's Size", default=False, options={"SKIP_SAVE"},
+                             description="Let the scene render at the photo's size too, so that the frame is the photo")
+
     @dialog.told
     def execute(self, context):
+        from ..scene import camera, store
+
         made = active(context)
+        if self.photo_size:
+            camera.frame_scene(context.scene, made.camera, store.camera(made))
         context.scene.camera = made.camera
+        camera.lay_photo(context.scene, made.camera)
         made.camera.data.show_background_images = True
-        areas = [context.area] if context.area is not None and context.area.type == "VIEW_3D" else []
-        for area in areas:
-            area.spaces.active.region_3d.view_perspective = "CAMERA"
+        if context.area is not None and context.area.type == "VIEW_3D":
+            context.area.spaces.active.region_3d.view_perspective = "CAMERA"
         return {"FINISHED"}
 
 

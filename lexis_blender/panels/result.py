@@ -10,7 +10,7 @@ from lexis_core.colours import RAMP
 
 from .. import snapshot
 from ..properties import FIELDS
-from ..scene import facts
+from ..scene import facts, stand
 from ..scene.identity import Imported
 from .base import LexisPanel
 
@@ -28,7 +28,8 @@ class LEXIS_PT_result(LexisPanel, Panel):
         layout = self.prepare()
         made = snapshot.active_import(context)
         if made is None:
-            layout.label(text="No result in this scene", icon="INFO")
+            lost = bool(snapshot.active_id(context))
+            layout.label(text="A part was deleted" if lost else "No result in this scene", icon="INFO")
             layout.operator("lexis.import_result", icon="IMPORT")
             return
         collection, settings = made.collection, context.scene.lexis
@@ -38,11 +39,15 @@ class LEXIS_PT_result(LexisPanel, Panel):
         row.use_property_split = False
         row.menu("LEXIS_MT_field", text=NAMES[facts.kind(collection)])
         row.operator("lexis.measure", text="", icon="FILE_REFRESH")
+        if not stand.as_measured(made):
+            layout.label(text="Of an earlier pose: measure", icon="ERROR")
         _draw_legend(layout, collection)
         layout.prop(settings, "contact_threshold")
         _draw_numbers(layout, collection)
         layout.prop(settings, "overlay_opacity")
-        layout.operator("lexis.camera_view", icon="VIEW_CAMERA")
+        row = layout.row(align=True)
+        row.operator("lexis.camera_view", icon="VIEW_CAMERA")
+        row.operator("lexis.camera_view", text="", icon="FULLSCREEN_ENTER").photo_size = True
 
 
 class LEXIS_MT_field(Menu):

@@ -20,7 +20,7 @@ class LEXIS_PT_object(LexisPanel, Panel):
         choices(layout, settings, "object_kind")
         if settings.object_kind == "ACTIVE":
             layout.prop(settings, "object_mesh")
-            if settings.object_mesh is None:
+            if settings.object_mesh is None or settings.object_mesh.name not in context.scene.objects:
                 active = context.view_layer.objects.active
                 there = active is not None and active.type == "MESH"
                 layout.label(text=active.name if there else "Choose or select a mesh",

@@ -10,6 +10,7 @@ import numpy as np
 from mathutils import Matrix
 
 from lexis_core.body.model import BodyModel, joint_rotations, pose, rest_joints, rest_vertices
+from lexis_core.errors import InputError
 from lexis_core.interfield import InterField
 from lexis_core.interfield import measure as measured
 from lexis_core.mesh import Mesh
@@ -27,8 +28,10 @@ def apply(context: bpy.types.Context, made: Imported, model: BodyModel, result: 
 
     The rig object stays where it is; the pelvis carries the difference. Keyframes are not touched, so a keyed bone
     returns to its curve at the next frame: bake again to keep it. Leaves object mode as it was found.
+    Raises InputError, with nothing changed, when the rig is scaled or hidden, or a mesh was cut meanwhile.
     """
     with object_mode(context):
+        _check_fits(made, result)
         _pose(context, made, model, result)
         surfaces = Mesh(pose(model, result.state.body).vertices, model.faces), result.object_mesh()
         fields.write(made, result.field, surfaces)
@@ -43,10 +46,11 @@ def measure(context: bpy.types.Context, made: Imported) -> None:
         put_measured(context, made, measured(*surfaces, fields.sigma(made)), surfaces)
 
 
-def put_measured(context: bpy.types.Context, made: Imported, field: InterField, surfaces: tuple[Mesh, Mesh]) -> None:
-    """Write a field that was measured between these surfaces, wherever they stood."""
+def put_measured(context: bpy.types.Context, made: Imported, field: InterField, surfaces: tuple[Mesh, Mesh],
+                 stands: list[float] | None = None) -> None:
+    """Write a field that was measured between these surfaces. stands : as fields.write() takes it"""
     with object_mode(context):
-        fields.write(made, field, surfaces)
+        fields.write(made, field, surfaces, stands=stands)
         store.mark_measured(made)
 
 
@@ -64,14 +68,24 @@ def object_mode(context: bpy.types.Context) -> Iterator[None]:
             bpy.ops.object.mode_set(mode=mode)
 
 
+def _check_fits(made: Imported, result: Reconstruction) -> None:
+    for item, values in ((made.body, result.field.body), (made.object, result.field.object)):
+        if len(item.data.vertices) != len(values):
+            raise InputError(f'The result does not fit "{item.name}".',
+                             f"It has {len(item.data.vertices):,} vertices, and the result is of {len(values):,}.",
+                             "Undo what changed the mesh, or solve again.")
+
+
 def _pose(context: bpy.types.Context, made: Imported, model: BodyModel, result: Reconstruction) -> None:
     state = result.state.body
     context.view_layer.update()
+    stands = np.array(made.rig.matrix_world, np.float64)
+    armature.check_size(made.rig, stands)
     moved = read_back.camera_motion(made, context.evaluated_depsgraph_get())
     joints = rest_joints(model, state.betas, state.expression)
     crown = float(rest_vertices(model, state.betas, state.expression)[:, 1].max())
     armature.lay_again(context, made.rig, skeleton.lay_bones(joints, crown))
-    into_rig = np.linalg.inv(np.array(made.rig.matrix_world, np.float64)) @ moved
+    into_rig = np.linalg.inv(stands) @ moved
     armature.set_pose(made.rig, joint_rotations(model, state), joints[0], state.translation, into_rig)
     shapes.set_shape(made.body, model, state)
     made.object.matrix_world = Matrix(moved) @ placement(result.state.object)

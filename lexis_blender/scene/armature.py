@@ -16,6 +16,7 @@ from .skeleton import Bones, group_of
 Array = np.ndarray
 
 SAME_REST = 1e-6  # metres
+STRETCH = 1e-3    # how much one axis may be longer than another
 
 
 def create(context: bpy.types.Context, name: str, collection: bpy.types.Collection, bones: Bones) -> bpy.types.Object:
@@ -84,6 +85,13 @@ def set_pose(rig: bpy.types.Object, rotations: Array, pelvis: Array, translation
     pelvis = np.asarray(pelvis, np.float64)
     stands = frame[:3, :3] @ axes.world_points(pelvis + translation) + frame[:3, 3]
     rig.pose.bones[JOINTS[0]].location = rest[0].T @ (stands - axes.local_points(pelvis))
+
+
+def check_size(rig: bpy.types.Object, world: Array) -> None:
+    """InputError when the rig is scaled. world : (4, 4) its matrix_world"""
+    if np.abs(np.linalg.norm(world[:3, :3], axis=0) - 1).max() > STRETCH:
+        raise InputError(f'"{rig.name}" does not fit its body.', "It is scaled; a body has the size of its shape.",
+                         "Clear its scale (Alt S), and use the shape keys beta_00.. instead.")
 
 
 def motions(rig: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> Array:

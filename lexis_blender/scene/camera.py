@@ -32,10 +32,7 @@ def create(name: str, camera: Camera, photo: bytes, opacity: float, frame: float
     background = lens.background_images.new()
     background.image = _packed_image(f"{name} photo", photo)
     background.alpha = opacity
-    if frame is None:
-        background.frame_method = "STRETCH"
-    else:
-        background.frame_method = "FIT" if camera.width / camera.height >= frame else "CROP"
+    background.frame_method = "STRETCH" if frame is None else _method(camera.width, camera.height, frame)
     placed = bpy.data.objects.new(name, lens)
     placed.rotation_euler = (math.pi / 2, 0, 0)
     return placed
@@ -48,6 +45,21 @@ def frame_scene(scene: bpy.types.Scene, placed: bpy.types.Object, camera: Camera
     render.resolution_x, render.resolution_y, render.resolution_percentage = camera.width, camera.height, 100
     height = _pixel_height(camera)
     render.pixel_aspect_x, render.pixel_aspect_y = max(1.0, 1 / height), max(1.0, height)
+
+
+def lay_photo(scene: bpy.types.Scene, placed: bpy.types.Object) -> None:
+    """Lay the photo across the width of what the scene renders by now, as create() does."""
+    render = scene.render
+    for background in placed.data.background_images[:1]:
+        width, height = background.image.size if background.image is not None else (0, 0)
+        if (width, height) == (render.resolution_x, render.resolution_y):
+            background.frame_method = "STRETCH"
+        elif height:
+            background.frame_method = _method(width, height, frame_ratio(scene))
+
+
+def _method(width: int, height: int, frame: float) -> str:
+    return "FIT" if width / height >= frame else "CROP"
 
 
 def frame_ratio(scene: bpy.types.Scene) -> float:

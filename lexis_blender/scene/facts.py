@@ -11,6 +11,7 @@ THRESHOLD = "lexis_contact"         # metres, nearer is contact
 CONTACT_AREA = "lexis_contact_area"  # m2 of the body
 PENETRATION = "lexis_penetration"   # share of the body's surface that is inside the object
 NEAREST = "lexis_nearest"           # metres
+STANDS = "lexis_stands"             # how all stood when the fields were measured (stand.now)
 HYPOTHESES, HYPOTHESIS = "lexis_hypothesis_count", "lexis_hypothesis"
 
 KINDS = ("interfield", "distance", "contact", "predicted", "painted")

@@ -13,7 +13,7 @@ from lexis_core.interfield import InterField, summary
 from lexis_core.mesh import Mesh
 from lexis_core.reconstruction import Reconstruction
 
-from . import attributes, facts, material
+from . import attributes, facts, material, stand
 from .identity import Imported
 
 Array = np.ndarray
@@ -32,11 +32,13 @@ class Goal(NamedTuple):
     object_mask: Array
 
 
-def write(made: Imported, field: InterField, surfaces: tuple[Mesh, Mesh], threshold: float | None = None) -> None:
+def write(made: Imported, field: InterField, surfaces: tuple[Mesh, Mesh], threshold: float | None = None,
+          stands: list[float] | None = None) -> None:
     """Put a field on the meshes, in place of what they carried; what was painted stays painted.
 
     surfaces  : body and object where they stand, for the areas
     threshold : metres, nearer is contact; None keeps the import's
+    stands    : stand.now() when the surfaces were taken; None where that is now
     """
     threshold = contact_threshold(made) if threshold is None else float(threshold)
     made.collection[facts.SIGMA], made.collection[facts.THRESHOLD] = float(field.sigma), threshold
@@ -46,6 +48,7 @@ def write(made: Imported, field: InterField, surfaces: tuple[Mesh, Mesh], thresh
         _follow(mesh, values[0])
         attributes.write_interfield(mesh, *values, contact)
     _tell(made, field, surfaces, threshold)
+    made.collection[facts.STANDS] = stand.now(made) if stands is None else stands
     show(made, shown(made))
 
 

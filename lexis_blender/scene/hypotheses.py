@@ -59,13 +59,19 @@ def show(context: bpy.types.Context, made: Imported, model: BodyModel, index: in
 
 
 def _write(made: Imported, each: Sequence[dict[str, Array]]) -> None:
-    stacks = {name: np.stack([arrays[name] for arrays in each]) for name in (*store.POSED, *MEASURED)}
-    for name in PREDICTED:  # where some have none, NaN stands for it
-        if any(name in arrays for arrays in each):
-            shape = next(arrays[name].shape for arrays in each if name in arrays)
-            stacks[name] = np.stack([arrays.get(name, np.full(shape, np.nan, np.float32)) for arrays in each])
+    """What some have not, or have for the vertices the object had before it was edited, is kept as NaN."""
+    stacks = {name: np.stack([arrays[name] for arrays in each]) for name in store.POSED}
+    for name in (*MEASURED, *PREDICTED):
+        shape = next((arrays[name].shape for arrays in reversed(each) if name in arrays), None)
+        if shape is not None:
+            fitting = [arrays[name] if name in arrays and arrays[name].shape == shape else None for arrays in each]
+            stacks[name] = np.stack([_nothing(name, shape) if own is None else own for own in fitting])
     store.put_bytes(made.collection, KEPT, store.packed(stacks))
     made.collection[facts.HYPOTHESES] = len(each)
+
+
+def _nothing(name: str, shape: tuple[int, ...]) -> Array:
+    return np.zeros(shape, bool) if name.endswith("inside") else np.full(shape, np.nan, np.float32)
 
 
 def _read(made: Imported, model: BodyModel, index: int) -> Reconstruction:
@@ -76,7 +82,8 @@ def _read(made: Imported, model: BodyModel, index: int) -> Reconstruction:
         raise _damaged(made.collection, f"It has no number {index + 1}.") from error
     sigma = fields.sigma(made)
     distances, inside = [own[name] for name in MEASURED[:2]], [own[name] for name in MEASURED[2:]]
-    field = InterField(*(field_of(d, sigma) for d in distances), *distances, *inside, sigma)
+    known = all(np.isfinite(d).all() for d in distances)
+    field = InterField(*(field_of(d, sigma) for d in distances), *distances, *inside, sigma) if known else None
     predicted = tuple(own[name] for name in PREDICTED if name in own and np.isfinite(own[name]).all())
     kept = store.kept(made) | {name: own[name] for name in store.POSED}
     return read_back.whole(made, model, kept, field, predicted if len(predicted) == 2 else None)

@@ -46,20 +46,18 @@ def import_of(datablock: bpy.types.ID | None) -> str:
 
 
 def find(import_id: str, part: str) -> bpy.types.Object | None:
-    """That part of that import, or None when it was deleted. Of copies, the first that is in a scene."""
-    found = [o for o in bpy.data.objects if o.get(IMPORT) == import_id and o.get(PART) == part]
-    return min(found, key=lambda o: not o.users_scene, default=None)
+    """That part of that import, or None when it is in no scene any more. Of copies, the first."""
+    return next((o for o in bpy.data.objects
+                 if o.get(IMPORT) == import_id and o.get(PART) == part and o.users_scene), None)
 
 
-def find_collection(import_id: str) -> bpy.types.Collection | None:
-    return next((c for c in bpy.data.collections if c.get(IMPORT) == import_id), None)
-
-
-def parts(import_id: str) -> Imported | None:
-    """Every part of an import, or None when one was deleted."""
-    collection = find_collection(import_id)
-    found = [find(import_id, part) for part in (RIG, BODY, OBJECT, CAMERA)]
-    return None if collection is None or None in found else Imported(import_id, collection, *found)
+def find_collection(import_id: str, scene: bpy.types.Scene | None = None) -> bpy.types.Collection | None:
+    """The import's collection, or None when it was deleted. Of copies, the one in this scene, else the first."""
+    found = [c for c in bpy.data.collections if c.get(IMPORT) == import_id]
+    if len(found) > 1 and scene is not None:
+        here = set(scene.collection.children_recursive)
+        found.sort(key=lambda c: c not in here)
+    return found[0] if found else None
 
 
 def fitted(name: str, size: int = NAME_BYTES) -> str:

@@ -24,15 +24,16 @@ def begin(context: bpy.types.Context, made: Imported, part: str) -> None:
     part : identity.BODY or identity.OBJECT
     """
     item = made.body if part == BODY else made.object
+    discard(context, made)  # gives the brush back, if the other one was being painted
     _leave(context, item)
     values = _start(made, item.data)
-    _forget(made)
     attributes.write(item.data, PAINT, "FLOAT", values)
     item.data.attributes.active = item.data.attributes[PAINT]
     bpy.ops.geometry.attribute_convert(mode="VERTEX_GROUP")
     item.vertex_groups.active_index = item.vertex_groups[PAINT].index
     item[BEFORE] = compat.take_weight_brush(context, TOUCH)
     bpy.ops.object.mode_set(mode="WEIGHT_PAINT")
+    compat.need_weight_brush(context)
 
 
 def painting(made: Imported) -> bpy.types.Object | None:
@@ -63,6 +64,7 @@ def discard(context: bpy.types.Context, made: Imported) -> None:
         return
     _leave(context, item)
     compat.give_back_weight_brush(context, item.pop(BEFORE, ""))
+    compat.drop_weight_brush()
     _forget(made)
 
 

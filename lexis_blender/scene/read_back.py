@@ -28,7 +28,6 @@ Array = np.ndarray
 
 SAME_ANGLE = 1e-3   # degrees
 SAME_PLACE = 1e-5   # metres
-STRETCH = 1e-3      # how much one axis may be longer than another
 CAMERA_AT_REST = np.array([[1, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]], np.float64)
 
 
@@ -124,10 +123,7 @@ def object_mesh(item: bpy.types.Object) -> tuple[Array, Array]:
 
 def _body_state(made: Imported, model: BodyModel, known: BodyState, depsgraph: bpy.types.Depsgraph,
                 into_camera: Array) -> BodyState:
-    scale = np.linalg.norm(np.array(made.rig.evaluated_get(depsgraph).matrix_world)[:3, :3], axis=0)
-    if np.abs(scale - 1).max() > STRETCH:
-        raise InputError(f'"{made.rig.name}" cannot be read back.', "It is scaled; a body has the size of its shape.",
-                         "Clear its scale (Alt S), and use the shape keys beta_00.. instead.")
+    armature.check_size(made.rig, np.array(made.rig.evaluated_get(depsgraph).matrix_world))
     motions = into_camera @ armature.motions(made.rig, depsgraph)
     turned = axes.WORLD_FROM_CAMERA.T @ nearest_rotation(motions[:, :3, :3]) @ axes.LOCAL_FROM_REST
     above = np.array([turned[p] if p >= 0 else np.eye(3) for p in PARENTS])
@@ -167,7 +163,7 @@ def _object_state(item: bpy.types.Object, known: ObjectState, depsgraph: bpy.typ
     matrix = into_camera @ np.array(item.evaluated_get(depsgraph).matrix_world, np.float64)
     linear = axes.WORLD_FROM_CAMERA.T @ matrix[:3, :3] @ axes.LOCAL_FROM_REST
     stretches = np.linalg.svd(linear, compute_uv=False)
-    if np.linalg.det(linear) <= 0 or stretches[0] > (1 + STRETCH) * stretches[-1]:
+    if np.linalg.det(linear) <= 0 or stretches[0] > (1 + armature.STRETCH) * stretches[-1]:
         raise InputError(f'"{item.name}" cannot be read back.', "It is mirrored, flat, or longer along one axis.",
                          "Apply its scale (Ctrl A > Scale), and try again.")
     scale, rotation = float(np.cbrt(np.linalg.det(linear))), nearest_rotation(linear)

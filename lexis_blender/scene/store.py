@@ -14,6 +14,7 @@ from collections.abc import Mapping
 import bpy
 import numpy as np
 
+from lexis_core.camera import Camera
 from lexis_core.errors import InputError
 from lexis_core.files import arrays_in
 from lexis_core.reconstruction import MAX_PIXELS, Reconstruction, to_arrays
@@ -80,6 +81,19 @@ def kept(made: Imported) -> dict[str, Array]:
     for name in MASKS:
         given[name] = _mask(made.collection, given[name], given["image_size"])
     return {**given, **unpacked(made.collection, STATE, POSED), "photo": _photo(made.collection)}
+
+
+def camera(made: Imported) -> Camera:
+    """The photo's camera. InputError as kept()."""
+    given = unpacked(made.collection, STORE, (*GIVEN, *MASKS, FACES))
+    try:
+        width, height = (int(n) for n in given["image_size"])
+        focal, center = (tuple(float(n) for n in given[name]) for name in ("focal", "center"))
+        if len(focal) != 2 or len(center) != 2 or not min(width, height, *focal) > 0:
+            raise ValueError("Its camera is none.")
+    except (TypeError, ValueError) as error:
+        raise _unknown(made.collection, str(error)) from error
+    return Camera(width, height, focal, center)
 
 
 def put_bytes(collection: bpy.types.Collection, name: str, data: bytes) -> None:

@@ -12,8 +12,8 @@ from mathutils import Matrix, Quaternion
 from numpy.testing import assert_allclose, assert_array_equal
 from scene_reading import evaluated_vertices, in_world
 
-from lexis_blender import api
-from lexis_blender.scene import apply_state, identity
+from lexis_blender import api, snapshot
+from lexis_blender.scene import apply_state
 from lexis_core.body.model import pose
 from lexis_core.errors import InputError
 from lexis_core.interfield import measure
@@ -63,7 +63,7 @@ def test_a_saved_blend_alone_holds_the_whole_result(small_body, tmp_path):
     import_id = made.id
     bpy.ops.wm.read_factory_settings(use_empty=True)
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "scene.blend"))
-    assert same(api.read_back(identity.parts(import_id)), result)
+    assert same(api.read_back(snapshot.parts(import_id)), result)
 
 
 def test_faces_blender_cannot_hold_come_back(small_body):
