@@ -5,6 +5,8 @@ In a window jobs run beside Blender. In the background timers never fire, so the
 
 from __future__ import annotations
 
+import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +28,8 @@ def run(work: Work, wait: bool = False) -> None:
     """Start a job. In the background, or when told to wait, return when it is over, and raise what went wrong."""
     if not (wait or bpy.app.background):
         jobs.start(work)
-        bpy.app.timers.register(_tick, first_interval=INTERVAL)
+        if not bpy.app.timers.is_registered(_tick):
+            bpy.app.timers.register(_tick, first_interval=INTERVAL)
         return
     errors = []
     jobs.start(replace(work, failed=errors.append))
@@ -47,11 +50,15 @@ def device(settings: bpy.types.PropertyGroup) -> str:
 
 def new_worker():
     """A worker process with the Python of the preferences."""
-    from lexis_core.runtime.client import Worker
+    from lexis_core.runtime.client import DLL_FOLDERS, Worker
 
     python = bpy.path.abspath(preferences.read().worker_python) or None
-    # Blender's wheels are for Blender's Python: another one finds its own.
-    env = {"PYTHONPATH": ""} if python and __package__.startswith("bl_ext.") else None
+    env = {}
+    if python and __package__.startswith("bl_ext."):
+        env["PYTHONPATH"] = ""  # Blender's wheels are for Blender's Python: another one finds its own
+    if not python and sys.platform == "win32":
+        program = Path(bpy.app.binary_path).parent
+        env[DLL_FOLDERS] = os.pathsep.join(map(str, (program, program / "blender.crt")))
     return Worker(python, env, log_file())
 
 

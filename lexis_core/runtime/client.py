@@ -29,6 +29,7 @@ Array = np.ndarray
 
 MODULE = "lexis_core.runtime.worker"
 NEEDED = ("numpy", "scipy", "igl", "onnxruntime", "PIL", "cv2", "trimesh", "fast_simplification", "threadpoolctl")
+DLL_FOLDERS = "LEXIS_DLL_FOLDERS"  # variable: where a worker on Windows also looks for libraries, such as MSVCP140.dll
 LAST = ("result", "error", "cancelled", "died")  # after one of these a job is over
 LOG_LINES = 200
 REMEDY = "Start the work again; if it happens again, report it with the worker's log."

@@ -24,6 +24,14 @@ def _take_pipe() -> tuple[int, int]:
     return pipe
 
 
+def _add_dll_folders() -> None:
+    """On Windows, find libraries also in the folders of client.DLL_FOLDERS: Python looks beside itself alone."""
+    for folder in os.environ.get("LEXIS_DLL_FOLDERS", "").split(os.pathsep):
+        if hasattr(os, "add_dll_directory") and os.path.isdir(folder):
+            os.add_dll_directory(os.path.abspath(folder))
+
+
+_add_dll_folders()
 PIPE = _take_pipe() if __name__ == "__main__" else None  # before any import that might print
 
 import contextlib  # noqa: E402
