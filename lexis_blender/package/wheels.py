@@ -38,8 +38,9 @@ class Pin:
 # flatbuffers, packaging and protobuf, which onnxruntime asks for, serve only its tools.
 PINS = (
     Pin("scipy", "1.15.3", "BSD-3-Clause", ("*/tests/*",)),  # 1.16 no longer runs on Blender 4.2's numpy
-    Pin("libigl", "2.6.3", "MPL-2.0 AND GPL-3.0-or-later",   # static libraries and headers, 54 MB on Windows
-        ("lib/*", "lib64/*", "bin/*", "include/*", "share/*", "embree-vars.*")),
+    Pin("libigl", "2.6.3", "MPL-2.0",                        # static libraries and headers, 54 MB on Windows; and
+        ("lib/*", "lib64/*", "bin/*", "include/*", "share/*", "embree-vars.*",  # Triangle, which is not free software,
+         "igl/triangle/*", "igl/copyleft/*", "igl/embree/*")),  # TetGen under the AGPL, CGAL, Embree: none is used
     Pin("onnxruntime", "1.31.1", "MIT",                      # a second copy of the runtime, for programs in C
         ("onnxruntime/capi/libonnxruntime.*", "onnxruntime/capi/onnxruntime.dll")),
     Pin("opencv-python-headless", "4.11.0.86", "Apache-2.0 AND LGPL-2.1-or-later"),  # the last for numpy 1

@@ -107,6 +107,14 @@ def test_the_zip_holds_no_numpy_nor_what_only_training_needs(zipped):
     assert not [text for text in texts if "sys.path.append" in text or "sys.path.insert" in text]
 
 
+def test_each_wheel_brings_its_licence_and_none_brings_what_is_not_free(zipped):
+    with zipfile.ZipFile(zipped) as content:
+        for name in (name for name in content.namelist() if name.endswith(".whl")):
+            inside = zipfile.ZipFile(content.open(name)).namelist()
+            assert any("LICEN" in each.upper() for each in inside), name
+            assert not [each for each in inside if "triangle" in each and each.startswith("igl/")]
+
+
 def test_the_manifest_says_which_versions_of_blender_the_zip_is_for(zipped):
     with zipfile.ZipFile(zipped) as content:
         manifest = tomllib.loads(content.read("blender_manifest.toml").decode())
