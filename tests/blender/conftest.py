@@ -11,6 +11,7 @@ import pytest
 
 bpy = pytest.importorskip("bpy", reason="the bpy wheel is not installed")
 sys.path.insert(0, str(Path(__file__).parents[1] / "data"))
+DEMO = Path(__file__).parents[2] / "lexis_core" / "data" / "demo"
 
 from made_up_results import made_up_result  # noqa: E402
 from synthetic_smplx import smplx_like  # noqa: E402
@@ -65,3 +66,19 @@ def addon(empty_file):
     assert addon_utils.enable("lexis_blender", default_set=True) is not None
     yield sys.modules["lexis_blender"]
     addon_utils.disable("lexis_blender", default_set=True)
+
+
+@pytest.fixture
+def settings(addon):
+    return bpy.context.scene.lexis
+
+
+@pytest.fixture
+def demo(settings):
+    """The photo, masks and object of the demo, by the quick method."""
+    settings.image_path = str(DEMO / "camera.png")
+    settings.person_source, settings.person_mask_path = "FILE", str(DEMO / "person_mask.png")
+    settings.object_source, settings.object_mask_path = "FILE", str(DEMO / "tripod_mask.png")
+    settings.object_kind, settings.object_name = "LIBRARY", "tripod"
+    settings.method = "ESTIMATE"
+    return settings

@@ -185,9 +185,6 @@ def test_solving_without_paint_is_refused(made):
         bpy.ops.lexis.solve_painted()
 
 
-# Snapping
-
-
 def apart(small_body, way=(0.0, 0.0, -0.6)):
     """A result whose object stands away from the body."""
     result = made_up_result(small_body, 3)
@@ -231,9 +228,6 @@ def test_snapping_brings_the_painted_places_together(addon, small_body):
     top = item.vertices[[2, 3, 6, 7]].mean(0)
     assert np.linalg.norm(top - body[hand].mean(0)) < 0.2
     assert distance(body[hand], item).mean() < 0.05
-
-
-# Pins and keyframes
 
 
 def test_pinned_bones_are_marked_and_freed(made):

@@ -44,9 +44,6 @@ def result_panel() -> str:
     return labels(draw(LEXIS_PT_result, bpy.context))
 
 
-# Copies and deleted parts
-
-
 def test_in_a_full_copy_of_a_scene_the_copy_is_worked_on(made):
     bpy.context.view_layer.objects.active = made.rig
     original = [tuple(bone.rotation_quaternion) for bone in made.rig.pose.bones]
@@ -86,9 +83,6 @@ def test_a_deleted_object_that_a_setting_still_holds_is_gone(made):
         request.active_mesh(bpy.context)
 
 
-# Rigs and meshes that were changed
-
-
 def test_a_scaled_rig_is_refused_and_stays(made):
     made.rig.scale = (2, 2, 2)
     before = [tuple(bone.rotation_quaternion) for bone in made.rig.pose.bones]
@@ -121,9 +115,6 @@ def test_a_hidden_part_is_not_left_out_of_a_glb(made, tmp_path):
         api.export_glb(made, tmp_path / "scene.glb")
 
 
-# Fields of an earlier pose
-
-
 def test_the_panel_says_when_the_fields_belong_to_an_earlier_pose(made):
     assert EARLIER not in result_panel()
     made.rig.pose.bones["left_elbow"].rotation_quaternion = (0.92, 0.38, 0.0, 0.0)
@@ -152,9 +143,6 @@ def test_turning_the_whole_scene_is_no_other_pose(made, tmp_path):
     assert stand.as_measured(snapshot.parts(made.id))
 
 
-# Painting both surfaces, the camera's frame
-
-
 def test_the_brush_is_given_back_when_painting_goes_over_to_the_object(made):
     tools = bpy.context.tool_settings
     tools.use_auto_normalize = True
@@ -174,9 +162,6 @@ def test_the_frame_takes_the_photos_size_on_request(made, result):
     bpy.ops.lexis.camera_view(photo_size=True)
     assert (render.resolution_x, render.resolution_y) == (result.camera.width, result.camera.height)
     assert background.frame_method == "STRETCH"
-
-
-# Names and folders
 
 
 @pytest.mark.parametrize("name", ["Ein sehr langer Name für ein Photo " * 4, "写真" * 40, "con.", "a/b\\c:d"],

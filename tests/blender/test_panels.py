@@ -24,11 +24,6 @@ def draw_all() -> str:
     return "\n".join(labels(draw(cls, bpy.context)) for cls in shown)
 
 
-@pytest.fixture
-def settings(addon):
-    return bpy.context.scene.lexis
-
-
 def test_the_tab_has_five_steps_in_the_order_of_work(addon):
     steps = [cls.bl_label for cls in panels() if not getattr(cls, "bl_parent_id", "")]
     assert steps == ["Image", "Object", "Reconstruct", "Result", "Edit"]

@@ -43,9 +43,6 @@ def import_file(*paths, **options):
         directory=str(paths[0].parent), files=[{"name": path.name} for path in paths], **options)
 
 
-# Import and export from the File menu
-
-
 def test_several_files_are_imported_selected_in_one_step(addon, default_body, tmp_path):
     paths = [tmp_path / f"{name}.lexis.npz" for name in ("one", "two")]
     for seed, path in enumerate(paths):
@@ -122,9 +119,6 @@ def test_the_menus_have_the_entries_once_and_lose_them(empty_file):
         assert entries() == [0, 0]
 
 
-# The api
-
-
 @pytest.fixture(scope="module")
 def estimated():
     """The demo's arguments, by what is quickest: the estimate, with the object where a tripod usually is."""
@@ -184,9 +178,6 @@ def test_measuring_from_a_script(result, small_body):
     assert api.read_fields(made)["distance"][1].mean() > result.field.object_distance.mean() + 0.3
 
 
-# Solving towards paint
-
-
 def before_a_cup(body):
     """A person standing with the arms down, and a cup 25 cm from the left palm."""
     down = np.zeros((21, 3), np.float32)
@@ -238,9 +229,6 @@ def test_refining_without_paint_is_told(result, small_body):
     made = api.import_reconstruction(result, body=small_body)
     with pytest.raises(InputError, match="There is no painted field"):
         api.refine(made, painted=True)
-
-
-# Folders of results
 
 
 @pytest.fixture
