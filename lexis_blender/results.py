@@ -15,7 +15,7 @@ import bpy
 
 from lexis_core.errors import InputError
 
-from . import compat, snapshot, view
+from . import snapshot, view
 
 if TYPE_CHECKING:
     from lexis_core.body.model import BodyModel
@@ -97,14 +97,8 @@ def bring_in(solved: Solved, name: str, scene: str) -> Imported:
 
 def _look_at(made: Imported) -> None:
     """Let the largest 3D View show the fields' colours and frame the body and the object, unless through a camera."""
-    if bpy.app.background:
-        return
-    place = compat.largest_view(bpy.context.window or next(iter(bpy.context.window_manager.windows), None))
-    if place is None:
-        return
-    space = place["area"].spaces.active
-    view.show_colours(space)
-    if space.region_3d.view_perspective == "CAMERA":
+    place = view.show_in_window()
+    if place is None or place["area"].spaces.active.region_3d.view_perspective == "CAMERA":
         return
     with bpy.context.temp_override(**place):
         if made.rig.name not in bpy.context.view_layer.objects:  # another scene is shown

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 
 from lexis_core.errors import LexisError
 
-from . import dialog
+from . import compat, dialog
 from .scene import facts
 from .scene.identity import Imported
 
@@ -17,6 +19,16 @@ def show_colours(space: bpy.types.Space | None) -> None:
     """Let Solid view show the fields; other editors and other kinds of shading stay as they are."""
     if space is not None and space.type == "VIEW_3D" and space.shading.type == "SOLID":
         space.shading.color_type = "VERTEX"
+
+
+def show_in_window() -> dict[str, Any] | None:
+    """Let the largest 3D View show the fields; what temp_override needs for it, None where there is none."""
+    if bpy.app.background:
+        return None
+    place = compat.largest_view(bpy.context.window or next(iter(bpy.context.window_manager.windows), None))
+    if place is not None:
+        show_colours(place["area"].spaces.active)
+    return place
 
 
 def threshold(made: Imported) -> float:

@@ -11,7 +11,7 @@ from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from lexis_core.errors import InputError
 
-from .. import dialog, snapshot
+from .. import dialog, snapshot, view
 from .result import ForImport, active
 
 SUFFIX = ".lexis.npz"
@@ -52,6 +52,8 @@ class LEXIS_OT_import_result(Operator, ImportHelper):
             except InputError as error:
                 failed.append(error)
         _select(context, made)
+        if made:
+            view.show_in_window()
         if failed and not made:
             raise failed[0]
         for error in failed:

@@ -26,7 +26,8 @@ def now(made: Imported) -> list[float]:
 def as_measured(made: Imported) -> bool:
     """Whether everything stands where it stood when the fields were measured; True where that is not known."""
     kept = made.collection.get(STANDS)
-    if kept is None or isinstance(kept, (str, bytes, int, float)):
+    if not hasattr(kept, "to_list"):
         return True
-    before, after = list(kept), now(made)
-    return len(before) == len(after) and all(abs(a - b) < SAME for a, b in zip(before, after, strict=True))
+    before, after = kept.to_list(), now(made)
+    return before == after or (
+        len(before) == len(after) and all(abs(a - b) < SAME for a, b in zip(before, after, strict=True)))
