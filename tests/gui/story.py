@@ -25,14 +25,6 @@ PANELS = {  # of each: its buttons, and how many pixels it goes on above and bel
     "edit": (r"lexis\.(paint_|solve|snap|bake|pin_)", 45, 18),
 }
 TABS, TOOLS = 28, 60  # pixels at the sidebar's right, and at the view's left
-BRUSH = """
-if bpy.context.tool_settings.weight_paint.brush is None:  # Debian's Blender comes without its brushes
-    bpy.data.brushes.new("Paint", mode="WEIGHT_PAINT").asset_mark()
-    own, area, _ = view()
-    region = next(each for each in area.regions if each.type == "WINDOW")
-    with bpy.context.temp_override(window=own, screen=own.screen, area=area, region=region):
-        bpy.ops.brush.asset_activate(asset_library_type="LOCAL", relative_asset_identifier="Brush/Paint")
-"""
 LIMIT = 600  # seconds a job may take on a slow machine
 
 
@@ -152,8 +144,9 @@ def reconstruct(story: Story) -> None:
                parts=window.value("[each.name for each in (made().rig, made().body, made().object, made().camera)]"),
                attributes=window.value("sorted(made().body.data.attributes.keys())"))
     story.picture("arrived", panel=False)
-    story.press("lexis.camera_view")
-    story.tell(perspective=window.value("view()[1].spaces.active.region_3d.view_perspective"))
+    window.click(*window.find(r"lexis\.camera_view\(photo_size=True"))
+    window.wait("view()[1].spaces.active.region_3d.view_perspective == 'CAMERA'")
+    story.tell(frame=[window.value(f"bpy.context.scene.render.resolution_{axis}") for axis in "xy"])
 
 
 def fields(story: Story) -> None:
@@ -200,7 +193,6 @@ def paint(story: Story) -> None:
     place = story.find("lexis.paint_field")
     window.click(*place)
     window.wait("bpy.context.mode == 'PAINT_WEIGHT'")
-    window.run(BRUSH)
     hand = window.run("""
 rig = made().rig
 ends = [rig.matrix_world @ rig.pose.bones[name].head for name in ("right_wrist", "right_middle1", "right_middle3")]
@@ -243,17 +235,17 @@ def fail(story: Story) -> None:
 def preferences(story: Story) -> None:
     """The add-on's own, in place of the properties editor."""
     window = story.window
-    left, top, width, height = window.run(f"""
+    left, top, width = window.run(f"""
 area = view()[1]
 area.type = "PREFERENCES"
 bpy.context.preferences.active_section = "ADDONS"
 bpy.context.window_manager.addon_search = "LEXIS"
 bpy.ops.preferences.addon_expand(module={ADD_ON!r})
-result = [area.x, window().height - area.y - area.height, area.width, area.height]
+result = [area.x, window().height - area.y - area.height, area.width]
 """)
     window.run("window().screen.areas[0].tag_redraw()")
     time.sleep(1)
-    window.picture(story.out / "panel-preferences.png", [left, top, width, min(height, 600)])
+    window.picture(story.out / "panel-preferences.png", [left + 175, top + 255, width - 175, 245])
     window.run("next(a for a in window().screen.areas if a.type == 'PREFERENCES').type = 'VIEW_3D'")
     window.settle()
 

@@ -83,7 +83,7 @@ def test_cancel_leaves_nothing(told):
 def test_a_rig_with_fields_comes_and_is_looked_at_through_the_photos_camera(told):
     assert len(told["parts"]) == 4
     assert {"interfield", "distance", "contact", "InterField"} <= set(told["attributes"])
-    assert told["perspective"] == "CAMERA"
+    assert told["frame"] == [512, 512]
 
 
 def test_each_field_of_the_menu_has_its_own_colours(told):
