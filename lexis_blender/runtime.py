@@ -21,7 +21,8 @@ INTERVAL = 0.05  # seconds between two looks at the worker
 LOG = "worker.log"
 REGIONS = {"VIEW_3D": "UI", "PREFERENCES": "WINDOW"}  # where a job shows
 # Modal operators in whose middle no result must appear: the artist is moving, painting or sculpting something.
-BUSY_HANDS = ("TRANSFORM_OT", "PAINT_OT", "SCULPT_OT", "MESH_OT", "POSE_OT", "ARMATURE_OT", "CURVE_OT", "OBJECT_OT")
+BUSY_HANDS = ("TRANSFORM_OT", "PAINT_OT", "SCULPT_OT", "MESH_OT", "POSE_OT", "ARMATURE_OT", "CURVE_OT", "OBJECT_OT",
+              "LEXIS_OT_draw_box")
 
 
 def run(work: Work, wait: bool = False) -> None:

@@ -25,9 +25,7 @@ class Painting(ForImport):
     def poll(cls, context):
         if not has_import(cls, context):
             return False
-        made = active(context)
-        return any(facts.PAINT in item.vertex_groups for item in (made.body, made.object)) or refused(
-            cls, "Press Paint Field first")
+        return facts.painting(active(context)) is not None or refused(cls, "Press Paint Field first")
 
 
 class LEXIS_OT_paint_field(ForImport, Operator):
@@ -99,7 +97,7 @@ class LEXIS_OT_solve_painted(Operator):
     def poll(cls, context):
         if not (ready(cls, context) and has_import(cls, context)):
             return False
-        painted = facts.KINDS[-1] in active(context).body.data.attributes
+        painted = facts.PAINTED in active(context).body.data.attributes
         return painted or refused(cls, "Paint a field and press Apply first")
 
     @dialog.told

@@ -12,6 +12,8 @@ from bpy_extras.io_utils import ExportHelper, ImportHelper
 from lexis_core.errors import InputError
 
 from .. import dialog, snapshot, view
+from ..scene import identity
+from ..scene.identity import Imported
 from .result import ForImport, active
 
 SUFFIX = ".lexis.npz"
@@ -79,6 +81,8 @@ class LEXIS_OT_export_result(ForImport, Operator, ExportHelper):
 
     filename_ext = SUFFIX
     filter_glob: StringProperty(default="*.npz", options={"HIDDEN"})
+    collection: StringProperty(name="Collection", description="Of the reconstruction; empty takes the active one",
+                               options={"HIDDEN", "SKIP_SAVE"})
 
     def invoke(self, context, event):
         self.filepath = f"{bpy.path.clean_name(active(context).collection.name)}{SUFFIX}"
@@ -91,10 +95,20 @@ class LEXIS_OT_export_result(ForImport, Operator, ExportHelper):
         path = bpy.path.abspath(self.filepath)
         if not path.lower().endswith(".npz"):
             path += SUFFIX
-        result = api.export_reconstruction(active(context), path)
+        result = api.export_reconstruction(self._chosen(context), path)
         edited = "as edited" if result.info.get("edited") else "as it was imported"
         self.report({"INFO"}, f"Wrote {Path(path).name}, {edited}.")
         return {"FINISHED"}
+
+    def _chosen(self, context: bpy.types.Context) -> Imported:
+        """The import of the collection that a collection's exporter names, else the one that is worked on."""
+        if not self.collection:
+            return active(context)
+        made = snapshot.parts(identity.import_of(bpy.data.collections.get(self.collection)))
+        if made is None:
+            raise InputError(f'"{self.collection}" was not written.', "It is no whole reconstruction.",
+                             "Choose the collection of a reconstruction, or import one.")
+        return made
 
 
 class LEXIS_FH_result(FileHandler):

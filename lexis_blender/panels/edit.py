@@ -18,9 +18,8 @@ class LEXIS_PT_edit(LexisPanel, Panel):
     def draw(self, context):
         layout, settings = self.prepare(), context.scene.lexis
         made = snapshot.active_import(context)
-        painting = made is not None and any(facts.PAINT in item.vertex_groups for item in (made.body, made.object))
         column = layout.column(align=True)
-        if painting:
+        if made is not None and facts.painting(made):
             column.label(text="Painting: 1 touches, 0 is far", icon="BRUSH_DATA")
             row = column.row(align=True)
             row.operator("lexis.paint_apply", icon="CHECKMARK")

@@ -10,10 +10,12 @@ import numpy as np
 from lexis_core.draw import ramp
 from lexis_core.errors import InputError
 
+from . import facts
+
 Array = np.ndarray
 
 FIELD, DISTANCE, CONTACT, INSIDE, PREVIEW = "interfield", "distance", "contact", "inside", "InterField"
-PREDICTED, PAINTED = "predicted", "painted"
+PREDICTED, PAINTED = "predicted", facts.PAINTED
 SHADES = 4096  # of the ramp in a preview: finer than eight bits in every channel
 _SLOT = {"FLOAT": ("value", np.float32), "BOOLEAN": ("value", bool), "FLOAT_COLOR": ("color", np.float32)}
 

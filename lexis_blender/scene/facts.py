@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import bpy
 
+from .identity import Imported
+
 SIGMA = "lexis_sigma"               # metres, the fields' fall-off
 SHOWN = "lexis_shown"               # which of KINDS the colours show
 LEGEND = "lexis_legend"             # what the colours mean, a line a stop, the far end first
@@ -14,7 +16,8 @@ NEAREST = "lexis_nearest"           # metres
 STANDS = "lexis_stands"             # how all stood when the fields were measured (stand.now)
 HYPOTHESES, HYPOTHESIS = "lexis_hypothesis_count", "lexis_hypothesis"
 
-KINDS = ("interfield", "distance", "contact", "predicted", "painted")
+PAINTED = "painted"
+KINDS = ("interfield", "distance", "contact", "predicted", PAINTED)
 PAINT = "interfield_paint"  # the vertex group that is painted
 
 
@@ -32,6 +35,11 @@ def kind(collection: bpy.types.Collection) -> str:
     """Which field the colours were last told to show."""
     found = str(collection.get(SHOWN, KINDS[0]))
     return found if found in KINDS else KINDS[0]
+
+
+def painting(made: Imported) -> bpy.types.Object | None:
+    """Which of body and object is being painted, or None."""
+    return next((item for item in (made.body, made.object) if PAINT in item.vertex_groups), None)
 
 
 def legend(collection: bpy.types.Collection) -> list[str]:

@@ -9,7 +9,7 @@ from lexis_core.errors import InputError
 
 from .. import compat
 from . import attributes, fields
-from .facts import PAINT
+from .facts import PAINT, painting
 from .identity import BODY, Imported
 
 Array = np.ndarray
@@ -34,11 +34,6 @@ def begin(context: bpy.types.Context, made: Imported, part: str) -> None:
     item[BEFORE] = compat.take_weight_brush(context, TOUCH)
     bpy.ops.object.mode_set(mode="WEIGHT_PAINT")
     compat.need_weight_brush(context)
-
-
-def painting(made: Imported) -> bpy.types.Object | None:
-    """Which of the two is being painted, or None."""
-    return next((item for item in (made.body, made.object) if PAINT in item.vertex_groups), None)
 
 
 def apply(context: bpy.types.Context, made: Imported) -> None:

@@ -15,7 +15,7 @@ from lexis_blender import api, bodies, preferences, request, results, snapshot
 from lexis_blender.scene import apply_state, facts, fields, hypotheses, read_back, stand
 from lexis_core.errors import InputError
 from lexis_core.interfield import measure
-from lexis_core.reconstruction import to_arrays
+from lexis_core.reconstruction import load, to_arrays
 from lexis_core.runtime.client import Event
 
 EARLIER = "Of an earlier pose"
@@ -179,6 +179,20 @@ def test_names_of_any_length_and_script(addon, result, small_body, tmp_path, nam
     bpy.ops.lexis.export_result(filepath=str(tmp_path / "Ünï 写真.lexis.npz"))
     bodies.given(small_body)
     bpy.ops.lexis.import_result(filepath=str(tmp_path / "Ünï 写真.lexis.npz"))
+
+
+def test_a_collections_exporter_writes_that_collections_reconstruction(made, small_body, tmp_path):
+    other = made_up_result(small_body, 4)
+    second = api.import_reconstruction(other, body=small_body)
+    layers = bpy.context.view_layer.layer_collection.children
+    bpy.context.view_layer.active_layer_collection = layers[second.collection.name]
+    bpy.context.view_layer.objects.active = made.rig
+    bpy.ops.collection.exporter_add(name="LEXIS_FH_result")
+    second.collection.exporters[0].export_properties.filepath = str(tmp_path / "second.lexis.npz")
+    bpy.ops.collection.exporter_export(index=0)
+    np.testing.assert_array_equal(load(tmp_path / "second.lexis.npz").state.body.betas, other.state.body.betas)
+    with pytest.raises(RuntimeError, match="no whole reconstruction"):
+        bpy.ops.lexis.export_result(filepath=str(tmp_path / "no.lexis.npz"), collection="no")
 
 
 def test_clearing_the_cache_deletes_results_alone(addon, tmp_path):
