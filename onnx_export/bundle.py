@@ -66,7 +66,8 @@ def _lexis(flow: sampler.Flow, weights: Path) -> dict[str, Any]:
     p = flow.flow.p
     return {
         "sigma": SIGMA, "steps": sampler.STEPS, "star": sampler.STAR, "guided_steps": sampler.GUIDED_STEPS,
-        "inner": sampler.INNER, "rate": sampler.RATE, "keep": sampler.KEEP, "weights": asdict(Weights()),
+        "rates": [sampler.rates(k) for k in range(sampler.GUIDED_STEPS)], "keep": sampler.KEEP,
+        "weights": asdict(Weights()),
         "tokens": p.tokens, "code_width": p.code_width, "guide_points": sampler.GUIDE_POINTS, "licence": LICENCE,
         "training": training_of(weights),
     }

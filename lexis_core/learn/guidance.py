@@ -8,6 +8,7 @@ and clipped, in closed form (forces.py): ordinary operations that export.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from typing import NamedTuple
 
@@ -68,13 +69,12 @@ def terms(states: States, scene: Scene, goal: Goal, weights: Tensor) -> Tensor:
     return pulled(states, scene, goal, weights).energy
 
 
-def guided(states: States, scene: Scene, goal: Goal, weights: Tensor, steps: int, rate: float,
+def guided(states: States, scene: Scene, goal: Goal, weights: Tensor, rates: Sequence[float],
            free: Free | None = None) -> States:
-    """So many steps down the gradient, each part clipped to its unit."""
+    """A step down the gradient at each rate, each part clipped to its unit."""
     free = free or Free.all(len(states.pelvis))
-    rates = torch.full_like(free.body, rate)
-    for _ in range(steps):
-        states, _ = guide(states, scene, goal, weights, rates, free)
+    for rate in rates:
+        states, _ = guide(states, scene, goal, weights, torch.full_like(free.body, rate), free)
     return states
 
 

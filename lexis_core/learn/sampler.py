@@ -26,7 +26,7 @@ from lexis_core.learn.image_encoder import load_encoder
 from lexis_core.learn.net import LexisNet, load_net
 from lexis_core.learn.observed import Observed
 from lexis_core.learn.surface import Surface
-from lexis_core.runtime.sampler import GUIDED_STEPS, INNER, KEEP, LAST_RATE, RATE, STAR, STEPS
+from lexis_core.runtime.sampler import GUIDED_STEPS, KEEP, STAR, STEPS, rates
 
 WEIGHTS = Path(__file__).parents[1] / "data" / "weights"
 FIELDS = ("interfield", "contact", "true", "none")
@@ -140,8 +140,7 @@ def sample(flow: Flow, seen: Observed, start: States | None = None, *, steps: in
         now = step(flow.flow, now, share, context, reference, many.focal, free)
         if moves:
             goal = _goal(flow, guidance, now.tokens, reference, f_o, scene, true_field)
-            rate = RATE * (1 - (1 - LAST_RATE) * late / GUIDED_STEPS)
-            now = now._replace(states=guided(now.states, scene, goal, weight, INNER, rate, free))
+            now = now._replace(states=guided(now.states, scene, goal, weight, rates(late), free))
         if progress is not None:
             progress((k + 1) / taken)
     body, object = _fields(flow, now.tokens, reference, f_o, scene)

@@ -26,8 +26,9 @@ Array = np.ndarray
 STEPS = 25
 STAR = 15 / 25           # where the star mode enters
 GUIDED_STEPS = 8         # the last ones, where the estimate is clean enough to be moved
-INNER = 5                # gradient steps in each
+INNER = 10               # gradient steps in each
 RATE, LAST_RATE = 3.0, 0.2  # at the first of them; the share of it that the rate falls to
+REST = 0.1               # the share of the rate that it falls to within each: what swings across a valley rests in it
 KEEP = 0.8               # of what guidance moved, from one step to the next
 BODY, OBJECT = 19, 9     # numbers of each stream beside the tokens
 UNKNOWN = -1.0           # scale of a start's errors
@@ -44,6 +45,12 @@ class Weights:
     mask: float = 5.0
     landmarks: float = 3.0
     inside: float = 0.3
+
+
+def rates(stage: int) -> list[float]:
+    """Of the gradient steps within a guided step, which is the stage-th from 0."""
+    rate = RATE * (1 - (1 - LAST_RATE) * stage / GUIDED_STEPS)
+    return [rate * (1 - (1 - REST) * k / (INNER - 1)) for k in range(INNER)]
 
 
 class Free(NamedTuple):
@@ -166,8 +173,8 @@ class Sampler:
                 told = work.run("decoder", {"tokens": begun + work.back(tokens), **points}, ("body", "object"))
                 goal = _plain(told["body"], told["object"], total, len(guide.rest), many.object_points.shape[1])
             if guided and stage >= 0:
-                rate, kept = RATE * (1 - (1 - LAST_RATE) * stage / GUIDED_STEPS), True
-                for _ in range(INNER):
+                kept = True
+                for rate in rates(stage):
                     states, _ = self._guide(work, scene, goal, weights, held, states, np.full(total, rate))
             work.at((k + 1) / taken)
         _, energy = self._guide(work, scene, goal, weights, held, states, np.zeros(total))
