@@ -64,9 +64,11 @@ def _make(folder: Path) -> None:
 def _mirror() -> str:
     """Debian's mirror as this machine's apt has it."""
     apt = Path("/etc/apt")
-    for file in [apt / "sources.list", *sorted((apt / "sources.list.d").glob("*"))]:
-        if file.is_file() and (found := re.search(r"https?://\S+/debian(?=[/\s]|$)", file.read_text(), re.MULTILINE)):
-            return found[0]
+    for file in [apt / "sources.list", *sorted((apt / "sources.list.d").glob("*.list")),
+                 *sorted((apt / "sources.list.d").glob("*.sources"))]:
+        text = file.read_text(encoding="utf-8") if file.is_file() else ""
+        if found := re.search(r"^[^#\n]*?(https?://\S+/debian)/?(?=\s|$)", text, re.MULTILINE):
+            return found[1]
     raise Unavailable("apt names no Debian mirror")
 
 

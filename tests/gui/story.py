@@ -233,7 +233,7 @@ def fail(story: Story) -> None:
 
 
 def preferences(story: Story) -> None:
-    """The add-on's own, in place of the properties editor."""
+    """The add-on's own, in place of the 3D view."""
     window = story.window
     left, top, width = window.run(f"""
 area = view()[1]
