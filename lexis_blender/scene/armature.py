@@ -10,7 +10,7 @@ from lexis_core.body.names import JOINTS, PARENTS
 from lexis_core.errors import InputError
 from lexis_core.geometry import quaternion_from_rotation
 
-from . import axes
+from . import axes, surface
 from .skeleton import Bones, group_of
 
 Array = np.ndarray
@@ -96,7 +96,7 @@ def check_size(rig: bpy.types.Object, world: Array) -> None:
 
 def motions(rig: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> Array:
     """How each joint stands, constraints and drivers included: (55, 4, 4) float64, rest in local axes -> world."""
-    posed = rig.evaluated_get(depsgraph)
+    posed = surface.seen(rig, depsgraph)
     stands = np.array([posed.pose.bones[name].matrix for name in JOINTS], np.float64)
     rest = np.array([rig.data.bones[name].matrix_local for name in JOINTS], np.float64)
     return np.array(posed.matrix_world, np.float64) @ stands @ np.linalg.inv(rest)
@@ -104,7 +104,7 @@ def motions(rig: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> Array:
 
 def heads(rig: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> Array:
     """Where each joint stands: (55, 3) float64 metres in the Blender world."""
-    posed = rig.evaluated_get(depsgraph)
+    posed = surface.seen(rig, depsgraph)
     world = np.array(posed.matrix_world, np.float64)
     return np.array([posed.pose.bones[name].head for name in JOINTS], np.float64) @ world[:3, :3].T + world[:3, 3]
 

@@ -21,7 +21,7 @@ from lexis_core.mesh import Mesh
 from lexis_core.reconstruction import Reconstruction, from_arrays
 from lexis_core.state import BodyState, ObjectState, State
 
-from . import armature, attributes, axes, fields, mesh, shapes, store
+from . import armature, attributes, axes, fields, mesh, shapes, store, surface
 from .identity import Imported
 
 Array = np.ndarray
@@ -123,7 +123,7 @@ def object_mesh(item: bpy.types.Object) -> tuple[Array, Array]:
 
 def _body_state(made: Imported, model: BodyModel, known: BodyState, depsgraph: bpy.types.Depsgraph,
                 into_camera: Array) -> BodyState:
-    armature.check_size(made.rig, np.array(made.rig.evaluated_get(depsgraph).matrix_world))
+    armature.check_size(made.rig, np.array(surface.seen(made.rig, depsgraph).matrix_world))
     motions = into_camera @ armature.motions(made.rig, depsgraph)
     turned = axes.WORLD_FROM_CAMERA.T @ nearest_rotation(motions[:, :3, :3]) @ axes.LOCAL_FROM_REST
     above = np.array([turned[p] if p >= 0 else np.eye(3) for p in PARENTS])
@@ -160,7 +160,7 @@ def _body_state(made: Imported, model: BodyModel, known: BodyState, depsgraph: b
 
 def _object_state(item: bpy.types.Object, known: ObjectState, depsgraph: bpy.types.Depsgraph,
                   into_camera: Array) -> ObjectState:
-    matrix = into_camera @ np.array(item.evaluated_get(depsgraph).matrix_world, np.float64)
+    matrix = into_camera @ np.array(surface.seen(item, depsgraph).matrix_world, np.float64)
     linear = axes.WORLD_FROM_CAMERA.T @ matrix[:3, :3] @ axes.LOCAL_FROM_REST
     stretches = np.linalg.svd(linear, compute_uv=False)
     if np.linalg.det(linear) <= 0 or stretches[0] > (1 + armature.STRETCH) * stretches[-1]:
@@ -179,7 +179,7 @@ def _object_state(item: bpy.types.Object, known: ObjectState, depsgraph: bpy.typ
 
 
 def _seen(item: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> Mesh:
-    evaluated = item.evaluated_get(depsgraph)
+    evaluated = surface.seen(item, depsgraph)
     seen = evaluated.to_mesh()
     try:
         if len(seen.vertices) != len(item.data.vertices):

@@ -1,4 +1,4 @@
-"""An object of the scene as plain triangles: with its modifiers and its scale, without its place."""
+"""Objects as they are seen, and one as plain triangles: with its modifiers and its scale, without its place."""
 
 from __future__ import annotations
 
@@ -10,12 +10,22 @@ from lexis_core.errors import InputError
 Array = np.ndarray
 
 
+def seen(item: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> bpy.types.Object:
+    """The object with constraints and modifiers. InputError when Blender does not evaluate it, but has it as before."""
+    evaluated = item.evaluated_get(depsgraph)
+    if not evaluated.is_evaluated:
+        raise InputError(f'"{item.name}" cannot be seen.', "It, or its collection, is switched off in the viewport.",
+                         "Switch it on in the Outliner, and try again. The eye alone may hide it.")
+    return evaluated
+
+
 def triangles(context: bpy.types.Context, item: bpy.types.Object) -> tuple[Array, Array]:
     """Vertices (V, 3) float32 metres, z up, about the object's own axes, and faces (F, 3) int32.
 
-    Modifiers and shape keys are in them, and the size the object has in the scene. InputError when it has no faces.
+    Modifiers and shape keys are in them, and the size the object has in the scene. InputError when it has no faces or
+    is switched off.
     """
-    evaluated = item.evaluated_get(context.evaluated_depsgraph_get())
+    evaluated = seen(item, context.evaluated_depsgraph_get())
     mesh = evaluated.to_mesh()
     try:
         mesh.calc_loop_triangles()
