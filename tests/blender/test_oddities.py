@@ -109,6 +109,27 @@ def test_a_result_for_a_mesh_that_was_edited_meanwhile_changes_nothing(made, sma
     assert np.abs(evaluated_vertices(made.body) - before).max() == 0
 
 
+@pytest.mark.skipif(bpy.app.version < (4, 5), reason="Blender 4.2's module crashes at times some tests later")
+@pytest.mark.parametrize("switched_off", ["body", "object", "collection"])
+def test_what_blender_does_not_evaluate_is_not_measured_as_it_was_before(made, switched_off):
+    layer = bpy.context.view_layer.layer_collection.children[made.collection.name]
+    if switched_off == "collection":
+        layer.exclude = True
+    else:
+        getattr(made, switched_off).hide_viewport = True
+    made.object.location.x += 0.5
+    with pytest.raises(RuntimeError, match="switched off in the viewport"):
+        bpy.ops.lexis.measure()
+
+
+def test_what_the_eye_hides_is_measured_where_it_is(made):
+    before = fields.read(made).object_distance
+    made.object.hide_set(True)
+    made.object.location.z += 5
+    bpy.ops.lexis.measure()
+    assert (fields.read(made).object_distance > before).all()
+
+
 def test_a_hidden_part_is_not_left_out_of_a_glb(made, tmp_path):
     made.object.hide_set(True)
     with pytest.raises(InputError, match="is hidden"):
