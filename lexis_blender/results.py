@@ -150,6 +150,10 @@ def in_scene(name: str) -> Iterator[None]:
         with bpy.context.temp_override(scene=scene, view_layer=scene.view_layers[0]):
             yield
         return
+    if window.scene == scene:
+        with bpy.context.temp_override(window=window):
+            yield
+        return
     with bpy.context.temp_override(window=window):
         shown, window.scene = window.scene, scene
         try:

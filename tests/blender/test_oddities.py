@@ -109,7 +109,6 @@ def test_a_result_for_a_mesh_that_was_edited_meanwhile_changes_nothing(made, sma
     assert np.abs(evaluated_vertices(made.body) - before).max() == 0
 
 
-@pytest.mark.skipif(bpy.app.version < (4, 5), reason="Blender 4.2's module crashes at times some tests later")
 @pytest.mark.parametrize("switched_off", ["body", "object", "collection"])
 def test_what_blender_does_not_evaluate_is_not_measured_as_it_was_before(made, switched_off):
     layer = bpy.context.view_layer.layer_collection.children[made.collection.name]
