@@ -14,6 +14,15 @@ import bpy
 BRUSH = "LEXIS Paint"
 
 
+def _path(subtype: str) -> dict[str, Any]:
+    """A path that may begin with //, the .blend's folder: from 4.5 on Blender wants to be told so."""
+    told = "is_path_supports_blend_relative" in bpy.types.Property.bl_rna.properties
+    return {"subtype": subtype} | ({"options": {"PATH_SUPPORTS_BLEND_RELATIVE"}} if told else {})
+
+
+FILE, FOLDER = _path("FILE_PATH"), _path("DIR_PATH")  # what a StringProperty is told
+
+
 def new_shape_key(target: bpy.types.Object, name: str) -> bpy.types.ShapeKey:
     """A shape key at value 0: new ones start at 0 up to 4.5 and at 1 from 5.0."""
     key = target.shape_key_add(name=name, from_mix=False)

@@ -14,6 +14,7 @@ from bpy.types import AddonPreferences
 from lexis_core.errors import InputError
 
 from . import snapshot
+from .compat import FILE, FOLDER
 from .properties import DEVICES
 
 LEVELS = ("WARNING", "INFO", "DEBUG")
@@ -61,11 +62,11 @@ class LexisPreferences(AddonPreferences):
 
     device: EnumProperty(name="Device", description="What the networks run on", items=DEVICES)
     worker_python: StringProperty(
-        name="Worker Python", subtype="FILE_PATH",
+        name="Worker Python", **FILE,
         description="Another Python with lexis-blender and onnxruntime-gpu; empty takes Blender's own")
-    body_path: StringProperty(name="SMPL-X File", subtype="FILE_PATH",
+    body_path: StringProperty(name="SMPL-X File", **FILE,
                               description="Your own SMPL-X body (.npz); empty takes the open default body")
-    cache_folder: StringProperty(name="Cache", subtype="DIR_PATH",
+    cache_folder: StringProperty(name="Cache", **FOLDER,
                                  description="Where results are kept; empty takes the add-on's own folder")
     log_level: EnumProperty(name="Log", description="What is written to the console",
                             items=[(level, level.title(), "") for level in LEVELS], update=_set_level)

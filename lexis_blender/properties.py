@@ -18,6 +18,7 @@ from bpy.props import (
 from bpy.types import PropertyGroup
 
 from . import snapshot, view
+from .compat import FILE
 
 # The object library's names. Not read from it: that takes half a second, and a panel lists them (a test compares).
 LIBRARY = (
@@ -133,18 +134,18 @@ class LexisScene(PropertyGroup):
     image_source: EnumProperty(
         name="Photo", description="Where the photo is",
         items=(("FILE", "File", "A photo on disk"), ("IMAGE", "Image", "An image in this .blend")))
-    image_path: StringProperty(name="File", description="The photo: JPEG, PNG, WebP or TIFF", subtype="FILE_PATH")
+    image_path: StringProperty(name="File", description="The photo: JPEG, PNG, WebP or TIFF", **FILE)
     image: PointerProperty(name="Image", description="The photo", type=bpy.types.Image)
     focal: FloatProperty(name="Focal Length", description="In pixels; 0 takes it from the photo", min=0.0,
                          soft_max=20000.0, precision=0)
 
     person_source: EnumProperty(name="Person", description="Where the person is in the photo", items=MASK_SOURCES)
-    person_mask_path: StringProperty(name="Mask", description="White where the person is", subtype="FILE_PATH")
+    person_mask_path: StringProperty(name="Mask", description="White where the person is", **FILE)
     person_mask_image: PointerProperty(name="Mask", description="White where the person is", type=bpy.types.Image)
     person_box: FloatVectorProperty(name="Box", description="Left, top, right, bottom in pixels of the photo", size=4,
                                     min=0.0, precision=0)
     object_source: EnumProperty(name="Object", description="Where the object is in the photo", items=MASK_SOURCES)
-    object_mask_path: StringProperty(name="Mask", description="White where the object is", subtype="FILE_PATH")
+    object_mask_path: StringProperty(name="Mask", description="White where the object is", **FILE)
     object_mask_image: PointerProperty(name="Mask", description="White where the object is", type=bpy.types.Image)
     object_box: FloatVectorProperty(name="Box", description="Left, top, right, bottom in pixels of the photo", size=4,
                                     min=0.0, precision=0)
@@ -155,7 +156,7 @@ class LexisScene(PropertyGroup):
                ("LIBRARY", "Library", "A thing of the object library")))
     object_mesh: PointerProperty(name="Mesh", description="The object; empty takes the active mesh",
                                  type=bpy.types.Object, poll=_is_mesh)
-    object_path: StringProperty(name="File", description="OBJ, PLY, STL or glTF", subtype="FILE_PATH")
+    object_path: StringProperty(name="File", description="OBJ, PLY, STL or glTF", **FILE)
     object_units: EnumProperty(
         name="Units", description="The unit of the file's numbers",
         items=(("AUTO", "Guess", "By its size"), ("m", "Metres", ""), ("cm", "Centimetres", ""),

@@ -12,6 +12,7 @@ from bpy_extras.io_utils import ExportHelper, ImportHelper
 from lexis_core.errors import InputError
 
 from .. import dialog, snapshot, view
+from ..compat import FILE
 from ..scene import identity
 from ..scene.identity import Imported
 from .result import ForImport, active
@@ -32,7 +33,7 @@ class LEXIS_OT_import_result(Operator, ImportHelper):
     directory: StringProperty(subtype="DIR_PATH", options={"HIDDEN", "SKIP_SAVE"})
     set_scene: BoolProperty(name="Camera of the Scene", default=False,
                             description="Let the scene render through the photo's camera, at the photo's size")
-    body_path: StringProperty(name="Body", subtype="FILE_PATH",
+    body_path: StringProperty(name="Body", **FILE,
                               description="The SMPL-X file the result was solved with; empty finds it")
 
     def invoke(self, context, event):
