@@ -16,7 +16,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from lexis_core.body import default_body
-from lexis_core.learn.flow_reference import LEFT_HIP, RIGHT_HIP, landmark_points
+from lexis_core.initialise.landmark_points import LEFT_HIP, RIGHT_HIP
+from lexis_core.learn.flow_reference import landmark_points
 from lexis_core.learn.flow_state import States, pelvis_of, place_of
 from lexis_core.learn.kinematics import rotation_of
 from lexis_core.learn.net_data import body_points

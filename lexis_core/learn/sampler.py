@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from lexis_core.body import BodyModel, default_body
-from lexis_core.body.surface import GUIDE_POINTS, guide_surface
+from lexis_core.body.surface import GUIDE_POINTS, GuideSurface, guide_surface
 from lexis_core.errors import InputError
 from lexis_core.learn import checkpoint
 from lexis_core.learn.flow_decode import repeated, tokens_of
@@ -35,7 +35,7 @@ FIELDS = ("interfield", "contact", "true", "none")
 @dataclass(frozen=True)
 class Flow:
     """Networks ready to run. surface : guidance's points on the body and then its landmarks; landmark : which each is;
-    body_rest : (P, 3) where the points are on the unshaped T-posed body."""
+    body_rest : (P, 3) where the points are on the unshaped T-posed body; guide : the same three as arrays."""
 
     net: LexisNet
     flow: LexisFlow
@@ -43,6 +43,7 @@ class Flow:
     surface: Surface
     landmark: Tensor
     body_rest: Tensor
+    guide: GuideSurface
 
 
 class Sampled(NamedTuple):
@@ -90,7 +91,7 @@ def default_flow(model: BodyModel) -> Flow:
 def ready(net: LexisNet, flow: LexisFlow, encoder: torch.nn.Module, model: BodyModel | None = None) -> Flow:
     guide = guide_surface(model or default_body())
     return Flow(net.eval(), flow.eval().requires_grad_(False), encoder, Surface.of(guide.surface),
-                torch.from_numpy(guide.landmark), torch.from_numpy(guide.rest))
+                torch.from_numpy(guide.landmark), torch.from_numpy(guide.rest), guide)
 
 
 @torch.no_grad()
@@ -154,8 +155,7 @@ def sample(flow: Flow, seen: Observed, start: States | None = None, *, steps: in
 def _prepared(flow: Flow, seen: Observed, start: States | None, yaw: Tensor, scale: float,
               ) -> tuple[Tensor, Reference, Context]:
     p = flow.flow.p
-    marks = flow.surface.take(slice(len(flow.body_rest), None)), flow.landmark
-    known = start or reference_without_start(seen, yaw, (p.tokens, p.code_width), marks).states
+    known = start or reference_without_start(seen, yaw, (p.tokens, p.code_width), flow.guide).states
     started = torch.full((len(yaw),), float(start is not None))
     return prepared(flow.net, flow.flow, seen, known, started, torch.full_like(started, scale), GUIDE_POINTS)
 

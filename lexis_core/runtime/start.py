@@ -29,7 +29,8 @@ def closed_form(seen: Seen, guide: GuideSurface, yaw: Array) -> States:
     count = len(yaw)
     trunk, hips = (np.array([np.flatnonzero(guide.landmark == k)[0] for k in of]) for of in (TRUNK, HIPS))
     rest = guide.surface.template[len(guide.rest):].astype(np.float64)
-    seen = Seen(*(value.astype(np.float64) for value in seen[:-2]), *seen[-2:])
+    exact = ("landmarks", "landmarks_world", "confidence", "camera")
+    seen = seen._replace(**{name: getattr(seen, name).astype(np.float64) for name in exact})
     rotation, scale = _aligned(rest[trunk], seen.landmarks_world[:, list(TRUNK)])
     rays = (seen.landmarks - seen.camera[:, None, 1:]) / seen.camera[:, None, :1]
     middle = _placed(seen.landmarks_world / scale[:, None, None], rays, np.maximum(seen.confidence, 0.01))

@@ -13,7 +13,6 @@ from numpy.testing import assert_allclose
 from lexis_core.body import default_body
 from lexis_core.body.surface import guide_surface
 from lexis_core.learn import flow_state
-from lexis_core.learn.flow_reference import reference_without_start
 from lexis_core.learn.guidance import Weights as TorchWeights
 from lexis_core.learn.observed import Observed, observed
 from lexis_core.learn.sampler import default_flow, sample
@@ -58,16 +57,6 @@ def test_what_is_seen_is_the_same():
     theirs = observed(torch.zeros(3, 16, 128), masks, *rest, torch.from_numpy(points))
     for name in Observed._fields[1:]:
         assert_allclose(getattr(ours, name), getattr(theirs, name).numpy(), err_msg=name)
-
-
-def test_the_closed_form_is_the_same():
-    masks, *rest, points = made_up(4)
-    yaw = np.array([0.0, 1.0, 2.5, 4.0])
-    ours = closed_form(seen_of(np.zeros((4, 3, 112, 112)), masks, *rest, points), guide_surface(default_body()), yaw)
-    theirs = reference_without_start(observed(torch.zeros(4, 16, 128), masks, *rest, torch.from_numpy(points)),
-                                     torch.tensor(yaw, dtype=torch.float32), (16, 128)).states
-    for name, one, other in zip(States._fields, ours, theirs, strict=True):
-        assert_allclose(one, other.numpy(), atol=2e-6, err_msg=name)
 
 
 def test_places_are_the_same():
