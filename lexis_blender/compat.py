@@ -37,9 +37,17 @@ def node_tree(owner: bpy.types.Material | bpy.types.World) -> bpy.types.NodeTree
     return owner.node_tree
 
 
+def tool_settings(context: bpy.types.Context) -> bpy.types.ToolSettings:
+    """The same as `context.tool_settings`, which must not be read: in 4.2 that makes the scene the owner of the context
+    and of what is taken from it. The next file frees that scene, and whoever sets `context.window.scene` then, as the
+    glTF exporter does, writes into freed memory.
+    """
+    return context.scene.tool_settings
+
+
 def take_weight_brush(context: bpy.types.Context, weight: float) -> str:
     """Let the weight brush paint this weight, one group at a time; what give_back_weight_brush() takes."""
-    tools, unified = context.tool_settings, _unified_paint(context)
+    tools, unified = tool_settings(context), _unified_paint(context)
     before = [tools.use_auto_normalize, tools.use_multipaint, unified.use_unified_weight, unified.weight]
     tools.use_auto_normalize = tools.use_multipaint = False  # else painting would change the weights of the bones
     unified.use_unified_weight, unified.weight = True, weight
@@ -50,13 +58,13 @@ def give_back_weight_brush(context: bpy.types.Context, before: str) -> None:
     """Put the brush back as it was before take_weight_brush()."""
     if not before:
         return
-    tools, unified = context.tool_settings, _unified_paint(context)
+    tools, unified = tool_settings(context), _unified_paint(context)
     tools.use_auto_normalize, tools.use_multipaint, unified.use_unified_weight, unified.weight = json.loads(before)
 
 
 def need_weight_brush(context: bpy.types.Context) -> None:
     """A brush where there is none, in weight paint: Debian's Blender 4.3 has no assets, and no stroke would paint."""
-    paint, place = context.tool_settings.weight_paint, largest_view(context.window)
+    paint, place = tool_settings(context).weight_paint, largest_view(context.window)
     if bpy.app.background or place is None or paint.brush is not None:
         return
     brush = bpy.data.brushes.get(BRUSH) or bpy.data.brushes.new(BRUSH, mode="WEIGHT_PAINT")
@@ -76,8 +84,9 @@ def drop_weight_brush() -> None:
 
 def _unified_paint(context: bpy.types.Context) -> bpy.types.UnifiedPaintSettings:
     """Of all painting modes up to 4.5, of weight paint alone from 5.0."""
-    own = getattr(context.tool_settings.weight_paint, "unified_paint_settings", None)
-    return context.tool_settings.unified_paint_settings if own is None else own
+    tools = tool_settings(context)
+    own = getattr(tools.weight_paint, "unified_paint_settings", None)
+    return tools.unified_paint_settings if own is None else own
 
 
 def selected_bones(rig: bpy.types.Object) -> list[bpy.types.PoseBone]:

@@ -77,7 +77,7 @@ def test_the_bones_weights_and_the_pose_are_untouched_by_painting(made):
                 for vertex in made.body.data.vertices]
 
     before, seen = deform(), evaluated_vertices(made.body)
-    tools = bpy.context.tool_settings
+    tools = bpy.context.scene.tool_settings
     tools.use_auto_normalize = True
     bpy.ops.lexis.paint_field(surface="BODY")
     assert not tools.use_auto_normalize
@@ -86,6 +86,13 @@ def test_the_bones_weights_and_the_pose_are_untouched_by_painting(made):
     assert tools.use_auto_normalize
     assert deform() == before and [g.name for g in made.body.vertex_groups][-1] == "right_thumb3"
     assert_allclose(evaluated_vertices(made.body), seen, atol=1e-6)
+
+
+def test_painting_leaves_the_context_without_an_owner(made):
+    """Else Blender 4.2 damages its memory when, after the next file was opened, a scene is set to a window."""
+    bpy.ops.lexis.paint_field(surface="BODY")
+    bpy.ops.lexis.paint_apply()
+    assert not isinstance(bpy.context.window.id_data, bpy.types.Scene)
 
 
 def test_painting_starts_from_what_is_shown(made, result):

@@ -164,7 +164,7 @@ def test_turning_the_whole_scene_is_no_other_pose(made, tmp_path):
 
 
 def test_the_brush_is_given_back_when_painting_goes_over_to_the_object(made):
-    tools = bpy.context.tool_settings
+    tools = bpy.context.scene.tool_settings
     tools.use_auto_normalize = True
     bpy.ops.lexis.paint_field(surface="BODY")
     bpy.ops.lexis.paint_field(surface="OBJECT")
