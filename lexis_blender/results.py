@@ -79,26 +79,51 @@ def split(event: Any) -> list[Reconstruction]:
 
 
 def bring_in(solved: Solved, name: str, scene: str) -> Imported:
-    """Import the best hypothesis into the scene of that name, as one undo step.
+    """Import the best hypothesis into the scene of that name, as one undo step, selected and looked at.
 
+    Who is at work in another mode than object mode stays there, with what was selected and active.
     When the scene is gone it goes into the open one. Raises LexisError as api.import_reconstruction does.
     """
     from . import api
     from .scene import hypotheses
 
-    with in_scene(scene):
+    with in_scene(scene), _work_kept() as working:
         made = api.import_reconstruction(solved.found[0], body=solved.model, options=api.ImportOptions(name=name))
         hypotheses.keep(made, solved.found)
         bpy.ops.ed.undo_push(message="LEXIS Reconstruct")
     tell(solved)
-    _look_at(made)
+    _look_at(made, working)
     return made
 
 
-def _look_at(made: Imported) -> None:
-    """Let the largest 3D View show the fields' colours and frame the body and the object, unless through a camera."""
+@contextmanager
+def _work_kept() -> Iterator[bool]:
+    """Object mode inside the block. Gives whether another mode was left for it, which then comes back afterwards, and
+    what was selected and active with it.
+    """
+    from .scene import apply_state
+
+    layer, chosen = bpy.context.view_layer, bpy.context.selected_objects
+    active = layer.objects.active
+    working = active is not None and active.mode != "OBJECT"
+    with apply_state.object_mode(bpy.context):
+        try:
+            yield working
+        finally:
+            if working:
+                for item in bpy.context.selected_objects:
+                    item.select_set(False)
+                for item in chosen:
+                    item.select_set(True)
+                layer.objects.active = active
+
+
+def _look_at(made: Imported, working: bool) -> None:
+    """Let the largest 3D View show the fields' colours and frame the body and the object, unless it looks through a
+    camera or the artist is working in it.
+    """
     place = view.show_in_window()
-    if place is None or place["area"].spaces.active.region_3d.view_perspective == "CAMERA":
+    if working or place is None or place["area"].spaces.active.region_3d.view_perspective == "CAMERA":
         return
     with bpy.context.temp_override(**place):
         if made.rig.name not in bpy.context.view_layer.objects:  # another scene is shown

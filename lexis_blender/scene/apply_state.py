@@ -88,4 +88,18 @@ def _pose(context: bpy.types.Context, made: Imported, model: BodyModel, result: 
     into_rig = np.linalg.inv(stands) @ moved
     armature.set_pose(made.rig, joint_rotations(model, state), joints[0], state.translation, into_rig)
     shapes.set_shape(made.body, model, state)
-    made.object.matrix_world = Matrix(moved) @ placement(result.state.object)
+    _place(made.object, Matrix(moved) @ placement(result.state.object))
+
+
+def _place(item: bpy.types.Object, world: Matrix) -> None:
+    """Let an object stand so in the world. Location, rotation and scale cannot undo a parent that is stretched, and
+    Blender then leaves the rest away; the parent's inverse can, as with Set Parent (Keep Transform).
+    """
+    above = item.matrix_world @ item.matrix_local.inverted_safe()
+    item.matrix_world = world
+    if item.parent is None:
+        return
+    stands = above @ item.matrix_parent_inverse @ item.matrix_basis
+    if np.abs(np.array(stands) - np.array(world)).max() > read_back.SAME_PLACE:
+        item.matrix_parent_inverse = above.inverted_safe()
+        item.matrix_basis = world

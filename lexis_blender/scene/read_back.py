@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import bpy
 import numpy as np
+from mathutils import Matrix
 
 from lexis_core.body.model import BodyModel, joint_rotations, pose, rest_joints
 from lexis_core.body.names import JOINTS, PARENTS
@@ -105,12 +106,22 @@ def surfaces(context: bpy.types.Context, made: Imported) -> tuple[Mesh, Mesh]:
 def camera_motion(made: Imported, depsgraph: bpy.types.Depsgraph) -> Array:
     """(4, 4) float64, how the import's camera was moved from where imports have it; exactly 1 when it was not."""
     try:
-        matrix = np.array(made.camera.evaluated_get(depsgraph).matrix_world, np.float64)
+        matrix = np.array(_camera_stands(made.camera, depsgraph), np.float64)
     except (AttributeError, ReferenceError):  # the camera was deleted
         return np.eye(4)
     matrix[:3, :3] = nearest_rotation(matrix[:3, :3])
     motion = matrix @ CAMERA_AT_REST.T
     return np.eye(4) if np.abs(motion - np.eye(4)).max() < 1e-6 else motion
+
+
+def _camera_stands(camera: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> Matrix:
+    """Its place in the world. Switched off in the viewport Blender does not evaluate it; it stands where it was put all
+    the same, but InputError where a parent, a constraint or keys would have to tell.
+    """
+    alone = camera.parent is None and not camera.constraints and camera.animation_data is None
+    if alone and not camera.evaluated_get(depsgraph).is_evaluated:
+        return camera.matrix_basis
+    return surface.seen(camera, depsgraph).matrix_world
 
 
 def object_mesh(item: bpy.types.Object) -> tuple[Array, Array]:

@@ -209,3 +209,18 @@ def test_a_state_goes_where_the_rig_and_the_camera_have_moved_to(small_body):
     expected = in_world(pose(small_body, second.state.body).vertices) @ np.array(upright.to_3x3()).T
     assert_allclose(evaluated_vertices(made.body), expected + np.array(upright.translation), atol=2e-4)
     assert same(api.read_back(made).state, second.state)
+
+
+def test_a_camera_switched_off_in_the_viewport_counts_where_it_was_put(small_body, result):
+    made = api.import_reconstruction(result, body=small_body)
+    bpy.context.view_layer.update()
+    made.camera.hide_viewport = True
+    motion = Matrix.Translation((1, 2, 3)) @ Matrix.Rotation(0.4, 4, "Z")
+    for part in (made.rig, made.object, made.camera):
+        part.matrix_world = motion @ part.matrix_world
+    again = api.read_back(made)
+    assert_allclose(again.state.object.translation, result.state.object.translation, atol=1e-5)
+    assert_allclose(again.state.body.translation, result.state.body.translation, atol=1e-5)
+    made.camera.parent = made.object
+    with pytest.raises(InputError, match="switched off in the viewport"):
+        api.read_back(made)

@@ -174,3 +174,26 @@ def test_a_result_goes_into_the_scene_it_was_asked_for(addon, result, small_body
     assert other.view_layers[0].objects.active == one.rig and not shown.objects
     two = results.bring_in(solved, "two", "gone")
     assert two.collection.name in shown.collection.children
+
+
+@pytest.mark.parametrize("mode", ["EDIT", "SCULPT", "POSE"])
+def test_a_result_that_arrives_leaves_the_artist_at_work(addon, result, small_body, mode):
+    from lexis_blender import results, snapshot
+
+    before = api.import_reconstruction(result, body=small_body)
+    item = before.rig if mode == "POSE" else cube()
+    bpy.ops.object.select_all(action="DESELECT")
+    item.select_set(True)
+    bpy.context.view_layer.objects.active = item
+    name, old = item.name, before.id
+    bpy.ops.object.mode_set(mode=mode)
+    bpy.ops.ed.undo_push(message="at work")
+    solved = results.Solved((result,), small_body, ("kept.lexis.npz",), 1.0, "cpu")
+    made = results.bring_in(solved, "one", bpy.context.scene.name)
+    assert item.mode == mode and bpy.context.view_layer.objects.active == item
+    assert bpy.context.selected_objects == [item]
+    assert snapshot.parts(made.id) is not None
+    new = made.id
+    bpy.ops.ed.undo()
+    assert snapshot.parts(new) is None and snapshot.parts(old) is not None
+    assert bpy.data.objects[name].mode == mode
