@@ -22,7 +22,7 @@ class LEXIS_OT_set_photo(Operator):
     """Choose the photo"""
 
     bl_idname = "lexis.set_photo"
-    bl_label = "Open Photo"
+    bl_label = "Set LEXIS Photo"  # what Blender offers, besides its own ideas, when a photo is dropped
     bl_options = {"REGISTER", "UNDO"}
 
     filepath: StringProperty(subtype="FILE_PATH", options={"SKIP_SAVE"})
