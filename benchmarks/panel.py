@@ -1,16 +1,14 @@
-"""What the add-on costs Blender: switching it on, drawing its panels, the main thread while a job runs, many rounds.
+"""What the add-on costs Blender: switching it on, drawing its panels, the main thread while a job runs, Cancel.
 
-    python benchmarks/panel.py [--rounds 100]
+    python benchmarks/panel.py
 
-Prints milliseconds on the clock with those of the processor in brackets, which a busy machine does not lengthen, and
-what 100 rounds of reconstruct, import, undo and delete leave in memory and data-blocks. The
+Prints milliseconds on the clock with those of the processor in brackets, which a busy machine does not lengthen. The
 targets: enable 150 ms, a panel 1 ms, a tick 50 ms besides the import itself, the import 250 ms, Cancel 300 ms.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 import time
@@ -46,9 +44,7 @@ class Silent:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=100)
-    rounds = parser.parse_args().rounds
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     print(f"Blender {bpy.app.version_string}, milliseconds")
     times = [_enable() for _ in range(5)]
     print(f"enable, median of 5 fresh processes: {Spent(*map(median, zip(*times, strict=True)))}")
@@ -57,11 +53,10 @@ def main() -> None:
     addon_utils.enable("lexis_blender", default_set=True)
     _demo()
     print("panels without a result:", _panels())
-    solved = _job()
+    _job()
     print("panels with a result:", _panels())
     bpy.context.scene.lexis.method = "AUTO"
     _cancel()
-    _rounds(solved, rounds)
     addon_utils.disable("lexis_blender", default_set=True)
 
 
@@ -117,8 +112,8 @@ def _shortest(call, times: int = 50) -> float:
     return median(spent)
 
 
-def _job():
-    """Run the demo as a window does, tick by tick; what a tick took at most, and what was found."""
+def _job() -> None:
+    """Run the demo as a window does, tick by tick; prints what a tick took at most."""
     from lexis_blender import preferences, request, results, runtime
     from lexis_blender.jobs import Work
 
@@ -135,7 +130,6 @@ def _job():
     imports = [_timed(lambda: results.bring_in(kept[0], "benchmark", bpy.context.scene.name))[0] for _ in range(3)]
     print(f"a job of {kept[0].seconds:.1f} s: asking the scene {asking}, starting {starting}, longest of "
           f"{len(ticks)} ticks {max(ticks)}; imports {', '.join(map(str, imports))}")
-    return kept[0]
 
 
 def _cancel() -> None:
@@ -154,43 +148,6 @@ def _cancel() -> None:
         spent.append(f"{stage} {1000 * (time.perf_counter() - start):.0f}"
                      + ("" if jobs.worker is worker else " (the worker had to be ended)"))
     print("cancel to idle:", ", ".join(spent))
-
-
-def _rounds(solved, rounds: int) -> None:
-    """Each: a job in the worker, the import of a stored result, undo, redo by another import, and delete."""
-    from lexis_blender import results, runtime
-    from lexis_blender.jobs import Work
-    from lexis_blender.scene import assemble
-    from lexis_core.objects.library import make
-
-    ball = make("ball").mesh
-    arrays = {f"{name}_{part}": getattr(ball, part) for name in ("body", "object") for part in ("vertices", "faces")}
-    bpy.ops.wm.read_homefile(use_empty=True)
-    bpy.ops.ed.undo_push(message="empty")
-    counts, memory = [], []
-    for _ in range(rounds):
-        runtime.run(Work("interfield", lambda: ({}, arrays)))
-        results.bring_in(solved, "benchmark", bpy.context.scene.name)
-        bpy.ops.ed.undo()
-        made = results.bring_in(solved, "benchmark", bpy.context.scene.name)
-        assemble.remove(made.collection)
-        bpy.ops.ed.undo_push(message="delete")
-        bpy.data.orphans_purge(do_recursive=True)
-        counts.append(_datablocks())
-        memory.append(_memory())
-    settled = min(rounds - 1, 40)  # undo keeps 32 steps
-    print(f"{rounds} rounds: data-blocks {counts[0]} after the first, {counts[-1]} after the last; memory "
-          f"{memory[settled]:.0f} MB after {settled + 1}, {memory[-1]:.0f} MB after {rounds}")
-
-
-def _datablocks() -> int:
-    return sum(len(getattr(bpy.data, p.identifier)) for p in bpy.data.bl_rna.properties if p.type == "COLLECTION")
-
-
-def _memory() -> float:
-    """Megabytes this process holds now; 0 where the system does not say."""
-    path = Path("/proc/self/statm")
-    return int(path.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20 if path.exists() else 0.0
 
 
 if __name__ == "__main__":
