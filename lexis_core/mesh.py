@@ -68,3 +68,15 @@ def sample_surface(mesh: Mesh, count: int, seed: int) -> tuple[Array, Array]:
     u, v = np.where(flip, 1 - u, u), np.where(flip, 1 - v, v)
     a, b, c = (mesh.vertices[mesh.faces[face, k]] for k in range(3))
     return (a + u * (b - a) + v * (c - a)).astype(np.float32), face
+
+
+def spread(points: Array, count: int) -> Array:
+    """(..., count) int64: which of points (..., N, 3) lie as far apart as can be, each the farthest from those before
+    (Gonzalez 1985). The first is the first."""
+    rows = np.zeros((*points.shape[:-2], count), np.int64)
+    far = np.full(points.shape[:-1], np.inf, np.float32)
+    for k in range(1, count):
+        last = np.take_along_axis(points, rows[..., k - 1, None, None], -2)
+        np.minimum(far, np.square(points - last).sum(-1), out=far)
+        rows[..., k] = far.argmax(-1)
+    return rows

@@ -13,7 +13,7 @@ from lexis_core.body.model import BodyModel, pose_batch, restrict
 from lexis_core.body.names import JOINTS, POSED
 from lexis_core.geometry import rotation_from_axis_angle
 from lexis_core.initialise.landmark_points import landmark_points
-from lexis_core.mesh import Mesh, face_areas, vertex_normals
+from lexis_core.mesh import Mesh, face_areas, spread, vertex_normals
 
 Array = np.ndarray
 
@@ -21,6 +21,7 @@ BETAS = 10
 HEAD, LEFT_WRIST, RIGHT_WRIST = (JOINTS.index(name) for name in ("head", "left_wrist", "right_wrist"))
 SEED = 20_604_800        # of the points that everyone takes
 GUIDE_POINTS = 256       # of each surface
+HAND_POINTS = 80         # of the body's, on both hands together, which touch most and are small
 
 
 @dataclass(frozen=True)
@@ -91,9 +92,21 @@ def points_of(model: BodyModel, count: int, seed: int = SEED) -> BodyPoints:
     return points_at(model, face, rng.dirichlet(np.ones(3), count).astype(np.float32))
 
 
+def guide_points(model: BodyModel) -> BodyPoints:
+    """GUIDE_POINTS vertices of any body, far apart: distances to points at random are too large by centimetres where
+    these leave gaps, most of all on hands."""
+    of_hand = np.isin(mover()[model.weights.argmax(1)], (LEFT_WRIST, RIGHT_WRIST))
+    vertices = np.concatenate([np.flatnonzero(part)[spread(model.template[part], count)] for part, count in (
+        (of_hand, HAND_POINTS), (~of_hand, GUIDE_POINTS - HAND_POINTS))])
+    face = np.zeros(len(model.template), np.int64)
+    face[model.faces] = np.arange(len(model.faces))[:, None]
+    face = face[vertices]
+    return points_at(model, face, (model.faces[face] == vertices[:, None]).astype(np.float32))
+
+
 def guide_surface(model: BodyModel, points: BodyPoints | None = None, hands: Array | None = None) -> GuideSurface:
     """Guidance's surface of a body: its own points, or those that are given; hands as in surface_points."""
-    points = points or points_of(model, GUIDE_POINTS)
+    points = points or guide_points(model)
     marks, landmark = landmark_surface(model, hands)
     return GuideSurface(surface_points(model, points, hands).before(marks), landmark, points.rest)
 

@@ -21,11 +21,12 @@ from lexis_core.learn.net_data import net_data
 from lexis_core.learn.observed import Observed, observed
 from lexis_core.learn.starts import StartErrors, kind_of, start
 from lexis_core.learn.views import views
+from lexis_core.mesh import spread
 from lexis_core.synthetic.states import SPLITS, Interactions, load
 
 Array = np.ndarray
 
-OBJECT_POINTS = 256  # of net_data's, which lie in random order
+OBJECT_POINTS = 256  # of net_data's, those that lie far apart
 MIRRORED_LANDMARKS = (0, 4, 5, 6, 1, 2, 3, *(k + 1 if k % 2 else k - 1 for k in range(7, 33)))
 
 
@@ -77,10 +78,13 @@ class FlowData:
         self.camera = seen.camera[rows]
         self.image = encoded(encoder, seen.image, rows)
         self.instance = torch.from_numpy(np.asarray(fields.instance)[:limit])
-        self.object_points = torch.from_numpy(np.asarray(fields.object_points[:, :OBJECT_POINTS]))
+        points = np.asarray(fields.object_points, np.float32)
+        apart = np.concatenate([spread(points[k:k + 64], OBJECT_POINTS) for k in range(0, len(points), 64)])
+        self.object_points = torch.from_numpy(np.take_along_axis(points, apart[..., None], 1))
         self.body_rest = torch.from_numpy(np.asarray(fields.body_rest))
         self.body_distance = np.asarray(fields.body_distance)[:limit]
-        self.object_distance = np.asarray(fields.object_distance)[:limit, :OBJECT_POINTS]
+        self.object_distance = np.take_along_axis(np.asarray(fields.object_distance)[:limit],
+                                                  apart[self.instance.numpy()], 1)
         touch = self.body_distance.min(1) < CONTACT
         self.kind = torch.tensor([kind_of(interactions.category(i), touch[i]) for i in range(len(touch))])
 
@@ -101,7 +105,7 @@ class FlowData:
         confidence = np.take_along_axis(self.confidence[rows], swap[..., 0], 1)
         way = sign[:, 0].numpy()
         camera = self.camera[rows] * np.stack([np.ones(len(rows)), way[:, 0], np.ones(len(rows))], 1)
-        points = self.object_points[self.instance[at]].float() * sign
+        points = self.object_points[self.instance[at]] * sign
         seen = observed(self.image[at].float(), masks, marks * way[:, None, :2], world * way[:, None], confidence,
                         camera, points)
         seen.seen[flip, 0] = 0  # the frozen encoder has not seen the picture in a mirror

@@ -21,7 +21,7 @@ FIELD_SPREAD = 0.05      # metres by which distances may miss
 MASK_SPREAD, LANDMARK_SPREAD = 0.02, 0.02  # crop sides
 DEAD_ZONE = 1 / SIDE     # crop sides an outline may be off for nothing
 DEPTH_SPREAD = 0.02      # metres under the skin
-OBJECT_SHARE = 0.3       # how much the object's field counts beside the body's: it is predicted less well
+OBJECT_SHARE = 0.6       # how much the object's field counts beside the body's: it is predicted less well
 
 
 def _descent() -> list[list[float]]:

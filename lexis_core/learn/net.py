@@ -19,7 +19,7 @@ from lexis_core.learn import checkpoint
 from lexis_core.learn.kinematics import rotation_from_sixd
 from lexis_core.learn.layers import BatchRenorm, ResidualMLP, fourier, mlp
 from lexis_core.learn.net_fields import FieldHead, field_of, in_full, read_planes, shape_of
-from lexis_core.learn.net_geometry import HEAD, Posed, box_of, nearness
+from lexis_core.learn.net_geometry import HEAD, THICK, Posed, box_of, nearness
 from lexis_core.learn.vector_quantiser import VectorQuantiser
 
 KIND = "LEXIS-Net"
@@ -180,7 +180,7 @@ class LexisNet(nn.Module):
         self.held = False
         self.flesh = nn.Parameter(torch.full((BONES,), 0.07))  # metres of it about each bone
         self.body_field = FieldHead(2 * read + 2 * point + 4 + 4, p.head)
-        self.object_field = FieldHead(read + point + FELT, p.head)
+        self.object_field = FieldHead(2 * read + 2 * point + FELT, p.head)
 
     def hold_tokens(self) -> None:
         """From now on only the fields learn: the tokens and the poses they stand for stay what they are."""
@@ -250,12 +250,14 @@ class LexisNet(nn.Module):
                              fourier(rest, OCTAVES), fourier(there, OCTAVES), near.clamp(-1, 2), fields], -1)
 
         own = object_points / (radius * box)
-        bones, local = self.bodies.felt(object_points @ turn.transpose(1, 2) + way, turns, places)
-        felt = field_of(bones - self.flesh)
-        nearest = felt.amax(-1, keepdim=True)
-        of_object = torch.cat([read_planes(known.object_planes, own), fourier(own, OCTAVES), torch.exp(-10 * bones),
-                               felt, nearest, local], -1)
-        return (of_body, fields[..., 2]), (of_object, nearest[..., 0])
+        there = object_points @ turn.transpose(1, 2) + way  # in the pelvis's frame
+        bones, local = self.bodies.felt(there, turns, places)
+        away, touched = self.bodies.touched(there, turns, places)
+        touched, nearest = (touched - self.bodies.box[0]) / self.bodies.box[1], field_of(away - THICK)
+        of_object = torch.cat([read_planes(known.object_planes, own), read_planes(known.body_planes, touched),
+                               fourier(own, OCTAVES), fourier(touched, OCTAVES), torch.exp(-10 * bones),
+                               field_of(bones - self.flesh), nearest[..., None], local], -1)
+        return (of_body, fields[..., 2]), (of_object, nearest)
 
     def lowered(self, z: Tensor) -> Tensor:
         """Tokens (B, 16, code_width) in the space they lie in (B, 16, token_rank); what is across it is left out."""

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from lexis_core.body import default_body
 from lexis_core.body.names import JOINTS, PARENTS
 from lexis_core.learn.kinematics import POSED, rotation_from_sixd, skeleton, turns_and_places
+from lexis_core.mesh import spread
 
 BODY_CENTRE = (0.0, -0.13, 0.04)   # metres from the pelvis: the middle of the T-posed body ...
 BODY_HALF = (0.95, 0.95, 0.2)      # ... and half the box its triplane covers
@@ -22,6 +23,8 @@ CELLS = (76, 76, 16)               # of that box, each with the skinning weights
 HEAD = 1 + 3                       # of f_o: the log of the radius, half the extents
 EVERY = 6                          # of the body's vertices, those whose weights are kept
 NEAR = 0.3                         # metres, the scale on which joints are felt
+SKIN = 512                         # points of the body's skin that an object's points look for
+THICK = 0.01                       # metres that the skin between them is nearer than they are, on the mean
 MARGIN = (1.15, 0.15)              # of an object's box: its triplane and its fixed places reach beyond it by this
 TIPS = {"head": (0, 0.16, 0), "left_wrist": (0.16, 0, 0), "right_wrist": (-0.16, 0, 0), "left_foot": (0, 0, 0.05),
         "right_foot": (0, 0, 0.05)}  # metres in the T-pose, where the last bones end
@@ -42,6 +45,7 @@ class Posed(nn.Module):
         self.register_buffer("rest", skeleton(), persistent=False)
         self.register_buffer("dirs", _joint_dirs(), persistent=False)
         self.register_buffer("box", torch.tensor([BODY_CENTRE, BODY_HALF]), persistent=False)
+        self.register_buffer("skin", _skin_points(), persistent=False)
         tips = torch.tensor(list(TIPS.values()))
         self.register_buffer("tips", tips, persistent=False)
         self.ends = [JOINTS.index(name) for name in TIPS]
@@ -61,6 +65,17 @@ class Posed(nn.Module):
         shift = places - (turns @ self.rest[..., None])[..., 0]
         motion = weights @ torch.cat([turns.flatten(2), shift], -1)
         return (motion[..., :9].unflatten(-1, (3, 3)) @ rest_points[..., None])[..., 0] + motion[..., 9:]
+
+    def touched(self, points: Tensor, turns: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+        """Points (B, Q, 3) in the pelvis's frame -> metres to the nearest of the skin's points (B, Q), and where that
+        one is at rest (B, Q, 3), metres from the pelvis."""
+        rest = self.skin.expand(places.shape[0], -1, -1)  # len() would fix the batch in an exported graph
+        skin = self.points(rest, turns, places)
+        with torch.no_grad():
+            square = torch.baddbmm(skin.square().sum(-1)[:, None], points, skin.transpose(1, 2), alpha=-2)
+            which = square.argmin(2, keepdim=True).expand(-1, -1, 3)
+        away = points - skin.gather(1, which)
+        return (away.square().sum(-1) + 1e-8).sqrt(), rest.gather(1, which)
 
     def felt(self, points: Tensor, turns: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
         """Points (B, Q, 3) in the pelvis's frame -> metres to each bone (B, Q, 26), place in each joint's frame
@@ -92,6 +107,13 @@ def _skin() -> tuple[np.ndarray, np.ndarray]:
     grid = np.stack(np.meshgrid(*middles, indexing="ij"), -1).reshape(-1, 3) * BODY_HALF + BODY_CENTRE
     nearest = cKDTree(model.template[chosen] - model.joint_template[0]).query(grid)[1]
     return np.ascontiguousarray(weights, np.float32), nearest.astype(np.int64)
+
+
+@cache
+def _skin_points() -> Tensor:
+    """(SKIN, 3) vertices of the body at rest that lie far apart, metres from the pelvis."""
+    places = (default_body().template - default_body().joint_template[0]).astype(np.float32)
+    return torch.from_numpy(places[spread(places, SKIN)])
 
 
 @cache

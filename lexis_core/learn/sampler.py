@@ -26,7 +26,7 @@ from lexis_core.learn.image_encoder import load_encoder
 from lexis_core.learn.net import LexisNet, load_net
 from lexis_core.learn.observed import Observed
 from lexis_core.learn.surface import Surface
-from lexis_core.runtime.sampler import GUIDED_STEPS, KEEP, STAR, STEPS, rates
+from lexis_core.runtime.sampler import GUIDED_STEPS, KEEP, STEPS, rates, times
 
 WEIGHTS = Path(__file__).parents[1] / "data" / "weights"
 FIELDS = ("interfield", "contact", "true", "none")
@@ -126,24 +126,22 @@ def sample(flow: Flow, seen: Observed, start: States | None = None, *, steps: in
     each = torch.arange(hypotheses).repeat(count)
     f_o, reference, context = _prepared(flow, many, None if start is None else repeated(start, hypotheses),
                                         2 * np.pi * each / hypotheses, scale)
-    first = STAR if start is not None else 0.0
     noise = noise or noise_of(flow, len(each), torch.Generator().manual_seed(seed))
-    x = Coordinates(*((1 - first) * v * (each > 0).float().reshape(-1, *[1] * (v.ndim - 1)) for v in noise))
+    x = Coordinates(*(v * (each > 0).float().reshape(-1, *[1] * (v.ndim - 1)) for v in noise))
     scene = Scene(many, flow.surface, flow.landmark, many.object_points[:, :GUIDE_POINTS])
-    now, taken = begun(x, reference), round(steps * (1 - first))
-    for k in range(taken):
-        late = k - taken + GUIDED_STEPS  # which of the guided steps this is, from 0
+    now, line, kept = begun(x, reference), times(steps, start is not None), False
+    for k, (before, time, after) in enumerate(zip([0, *line[:-1]], line, [*line[1:], 1], strict=True)):
+        late = k - len(line) + GUIDED_STEPS  # which of the guided steps this is, from 0
         moves = guidance != "none" and late >= 0
-        shares = (1 / (taken - k + 1) if moves and k and late > 0 else 0, KEEP if moves and k and late > 0 else 0,
-                  0 if moves else 1 / (taken - k))
-        times = torch.full((len(each),), first + (1 - first) * k / taken)
-        share = Share(*(torch.full_like(times, value) for value in shares), times, times)
+        shares = ((time - before) / (1 - before) if kept else 0, KEEP if kept else 0,
+                  0 if moves else (after - time) / (1 - time), time, time)
+        share = Share(*(torch.full((len(each),), float(value)) for value in shares))
         now = step(flow.flow, now, share, context, reference, many.focal, free)
         if moves:
             goal = _goal(flow, guidance, now.tokens, reference, f_o, scene, true_field)
-            now = now._replace(states=guided(now.states, scene, goal, weight, rates(late), free))
+            now, kept = now._replace(states=guided(now.states, scene, goal, weight, rates(late), free)), True
         if progress is not None:
-            progress((k + 1) / taken)
+            progress((k + 1) / len(line))
     body, object = _fields(flow, now.tokens, reference, f_o, scene)
     energy = terms(now.states, scene, interfield_goal(body, object), weight).sum(1).reshape(count, hypotheses)
     order = energy.argsort(1) + hypotheses * torch.arange(count)[:, None]

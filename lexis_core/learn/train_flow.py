@@ -21,9 +21,9 @@ from lexis_core.errors import InputError
 from lexis_core.learn import checkpoint
 from lexis_core.learn.flow_batch import FlowBatch, FlowData
 from lexis_core.learn.flow_decode import decoded, repeated, tokens_of
-from lexis_core.learn.flow_net import KIND, SIZES, UNKNOWN, FlowParams, LexisFlow, Stream
+from lexis_core.learn.flow_net import KIND, SIZES, UNKNOWN, Context, FlowParams, LexisFlow, Stream
 from lexis_core.learn.flow_reference import reference_of
-from lexis_core.learn.flow_state import BODY, OBJECT, Coordinates, States, coordinates, place_of
+from lexis_core.learn.flow_state import BODY, OBJECT, Coordinates, Reference, States, coordinates, place_of
 from lexis_core.learn.image_encoder import load_encoder
 from lexis_core.learn.layers import Block
 from lexis_core.learn.net import LexisNet, load_net
@@ -62,7 +62,7 @@ class Settings:
     again: float = 0.25         # share whose start is what the network itself makes of theirs, in one step
     dropped: float = 0.1        # share from which image, masks or landmarks are each kept back
     regression: float = 0.25    # share of draws at time zero without noise
-    blended: float = 0.5        # share of started draws whose clean part is in part the start, as the star mode begins
+    blended: float = 0.5        # share of draws whose clean part is in part the network's own answer, or the start
     points: int = 160           # of each surface in the losses
     token_weight: float = 0.5
     pose_weight: float = 5.0    # on metres
@@ -81,11 +81,11 @@ class Settings:
     bfloat16: bool = True       # --no-bfloat16 for a CPU without instructions for it
 
 
-def noisy(s: Settings, clean: Coordinates, started: Tensor) -> tuple[Coordinates, Tensor, Tensor]:
+def noisy(s: Settings, clean: Coordinates, wrong: Coordinates) -> tuple[Coordinates, Tensor, Tensor]:
     """(1 - t) noise + t clean, as the sampler meets it, and the two times (B,).
 
     Of the regression's draws nothing is known, not even noise. Some draws have no noise, for the sampler's most likely
-    answer; of some with a start the clean part is on the way from the start (the origin) to the truth.
+    answer; the clean part of some is on the way from what is wrong to the truth, since the sampler's is never true.
     """
     count = len(clean.body)
 
@@ -96,16 +96,29 @@ def noisy(s: Settings, clean: Coordinates, started: Tensor) -> tuple[Coordinates
     object_time = torch.where(chance(0.5) > 0, body_time, torch.rand(count))
     known = 1 - chance(s.regression)
     body_time, object_time = body_time * known, object_time * known
-    loud = known * chance(0.75)
-    blend = chance(s.blended) * started
-    way = 1 - blend * torch.rand(count)
+    off = chance(s.blended) * torch.rand(count).sqrt()
+    loud = known * torch.where(off > 0, chance(0.5), chance(0.75))
+    clean = clean.toward(wrong, off, off)
 
     def mixed(value: Tensor, time: Tensor) -> Tensor:
         shape = (-1, *[1] * (value.ndim - 1))
-        return ((1 - time) * loud).reshape(shape) * torch.randn_like(value) + (time * way).reshape(shape) * value
+        return ((1 - time) * loud).reshape(shape) * torch.randn_like(value) + time.reshape(shape) * value
 
     return (Coordinates(mixed(clean.tokens, body_time), mixed(clean.body, body_time),
                         mixed(clean.object, object_time)), body_time, object_time)
+
+
+@torch.no_grad()
+def answered(flow: LexisFlow, context: Context, reference: Reference, focal: Tensor) -> Coordinates:
+    """What the network itself says of B D draws at time zero, as its raw numbers or as rotations are made of them; of
+    some where they start, instead: the clean part that the sampler meets is one or the other."""
+    count = len(focal)
+    times, none = torch.zeros(count), Coordinates(*(torch.zeros_like(reference.tokens), torch.zeros(count, BODY),
+                                                    torch.zeros(count, OBJECT)))
+    out = flow.step(none, times, times, context)
+    made = coordinates(decoded(out, reference, focal), tokens_of(out.clean.tokens, reference), reference, focal)
+    kind = torch.rand(count)
+    return out.clean.toward(made, *2 * ((kind < 0.5).float(),)).toward(none, *2 * ((kind > 0.8).float(),))
 
 
 def losses(s: Settings, states: States, clean: Coordinates, batch: FlowBatch, truth: States, target: Coordinates,
@@ -152,15 +165,16 @@ def forward(s: Settings, flow: LexisFlow, net: LexisNet, batch: FlowBatch, surfa
     target = coordinates(batch.truth, batch.tokens, batch.reference, batch.seen.focal)
     target = repeated(target, draws)
     reference, truth = repeated(batch.reference, draws), repeated(batch.truth, draws)
-    if regression:
-        times = torch.zeros(len(target.body))
-        x, body_time, object_time = Coordinates(*(torch.zeros_like(v) for v in target)), times, times
-    else:
-        x, body_time, object_time = noisy(s, target, reference.started.float())
+    focal = batch.seen.focal.repeat_interleave(draws)
     with torch.autocast("cpu", torch.bfloat16, enabled=s.bfloat16):
         context = flow.picture(batch.seen, batch.f_o, batch.reference, batch.scale)
+        if regression:
+            times = torch.zeros(len(target.body))
+            x, body_time, object_time = Coordinates(*(torch.zeros_like(v) for v in target)), times, times
+        else:
+            x, body_time, object_time = noisy(s, target, answered(flow, context, reference, focal))
         out = flow.step(x, body_time, object_time, context)
-    states = decoded(out, reference, batch.seen.focal.repeat_interleave(draws))
+    states = decoded(out, reference, focal)
     return losses(s, states, out.clean, batch, truth, target, net, surface)
 
 

@@ -47,6 +47,14 @@ class Weights:
     inside: float = 0.3
 
 
+def times(steps: int, started: bool) -> list[float]:
+    """Where between noise, 0, and data, 1, the network is asked: evenly from noise; from a start first at 0, where it
+    is told the start and nothing else, then from STAR on."""
+    first = STAR if started else 0.0
+    count = max(1, round(steps * (1 - first)))
+    return [0.0] * started + [first + (1 - first) * k / count for k in range(count)]
+
+
 def rates(stage: int) -> list[float]:
     """Of the gradient steps within a guided step, which is the stage-th from 0."""
     rate = RATE * (1 - (1 - LAST_RATE) * stage / GUIDED_STEPS)
@@ -133,7 +141,7 @@ class Sampler:
         """Bodies and objects as B pictures show them.
 
         start      : (B, ...) another tool's estimate; the star mode then enters at 15/25
-        steps      : of the whole way; from a start it is two fifths of them
+        steps      : of the whole way; from a start it is two fifths of them, and one
         hypotheses : the first without noise, the others from noise of this seed
         noise      : in place of the seed's: tokens (B H, 16, 128), body (B H, 19), object (B H, 9)
         progress   : called after every step with the share that is done
@@ -143,7 +151,7 @@ class Sampler:
             raise InputError("The sampler cannot run.", f"{steps} steps of {hypotheses} hypotheses were asked for.",
                              "Give at least one of each.")
         work = self._work(progress, cancelled)
-        first, weights, free = (0.0 if start is None else STAR), weights or Weights(), free or Free.all()
+        weights, free = weights or Weights(), free or Free.all()
         many = seen.repeated(hypotheses)
         total = len(many.camera)
         each = np.tile(np.arange(hypotheses), len(seen.camera))
@@ -152,31 +160,31 @@ class Sampler:
         context = self._context(seen, many, known, start is not None, work)
         begun, f_o = work.back(context["start_tokens"]), context.pop("f_o")
         held, scene = work.placed(free.of(total)), work.placed(_scene(many, guide))
-        x = self._noise(total, begun.shape[1:], each, seed, noise, 1 - first)
+        x = self._noise(total, begun.shape[1:], each, seed, noise)
         fixed = {**context, **work.placed(_named("start", known)), **held, "camera": scene["camera"]}
         points = work.placed({"f_o": f_o, "body_points": np.repeat(guide.rest[None], total, 0),
                               "object_points": many.object_points})
         tokens, states, kept = np.zeros_like(x[0]), known, False
-        taken = max(1, round(steps * (1 - first)))
+        line = times(steps, start is not None)
         goal: Goal | None = None
-        for k in range(taken):
-            stage = k - taken + GUIDED_STEPS
-            time = first + (1 - first) * k / taken
-            scalars = {"share": 1 / (taken - k + 1) if kept else 0, "keep": KEEP if kept else 0, "body_time": time,
-                       "object_time": time, "onward": 0 if guided and stage >= 0 else 1 / (taken - k)}
+        for k, (before, time, after) in enumerate(zip([0, *line[:-1]], line, [*line[1:], 1], strict=True)):
+            stage = k - len(line) + GUIDED_STEPS
+            scalars = {"share": (time - before) / (1 - before) if kept else 0, "keep": KEEP if kept else 0,
+                       "body_time": time, "object_time": time,
+                       "onward": 0 if guided and stage >= 0 else (after - time) / (1 - time)}
             found = work.run("step", {
                 "x_tokens": x[0], "x_body": x[1], "x_object": x[2], "clean_tokens": tokens, **_named("now", states),
                 **{name: np.full(total, value, np.float32) for name, value in scalars.items()}, **fixed})
             x = tuple(found[f"new_x_{name}"] for name in ("tokens", "body", "object"))
             tokens, states = found["new_clean_tokens"], States(*(found[name] for name in States._fields))
-            if (guided and stage >= 0) or k + 1 == taken:
+            if (guided and stage >= 0) or k + 1 == len(line):
                 told = work.run("decoder", {"tokens": begun + work.back(tokens), **points}, ("body", "object"))
                 goal = _plain(told["body"], told["object"], total, len(guide.rest), many.object_points.shape[1])
             if guided and stage >= 0:
                 kept = True
                 for rate in rates(stage):
                     states, _ = self._guide(work, scene, goal, weights, held, states, np.full(total, rate))
-            work.at((k + 1) / taken)
+            work.at((k + 1) / len(line))
         _, energy = self._guide(work, scene, goal, weights, held, states, np.zeros(total))
         energy = work.back(energy).sum(1).reshape(-1, hypotheses)
         order = (energy.argsort(1, kind="stable") + hypotheses * np.arange(len(energy))[:, None]).ravel()
@@ -238,13 +246,13 @@ class Sampler:
 
     @staticmethod
     def _noise(total: int, tokens: tuple[int, ...], each: Array, seed: int,
-               given: tuple[Array, Array, Array] | None, size: float) -> tuple[Array, ...]:
+               given: tuple[Array, Array, Array] | None) -> tuple[Array, ...]:
         """Where the coordinates begin: without noise for each picture's first hypothesis."""
         shapes = (total, *tokens), (total, BODY), (total, OBJECT)
         if given is None:
             rng = np.random.default_rng(seed)
             given = tuple(rng.standard_normal(shape, np.float32) for shape in shapes)
-        size = np.where(each > 0, size, 0).astype(np.float32)
+        size = (each > 0).astype(np.float32)
         return tuple(np.asarray(part, np.float32) * size.reshape(-1, *[1] * (part.ndim - 1)) for part in given)
 
 

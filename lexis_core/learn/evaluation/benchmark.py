@@ -12,18 +12,18 @@ import torch
 from torch import Tensor
 
 from lexis_core.body import default_body, pose
+from lexis_core.body.surface import GUIDE_POINTS, guide_points
 from lexis_core.errors import InputError
 from lexis_core.interfield import distance, field_of
 from lexis_core.learn.contact_opt import POINTS, Thing
 from lexis_core.learn.flow_batch import true_states
 from lexis_core.learn.flow_state import States
 from lexis_core.learn.measure_starts import as_states, estimated, seen_in, touching
-from lexis_core.learn.net_data import body_points, object_points
+from lexis_core.learn.net_data import object_points
 from lexis_core.learn.observed import Observed, observed
-from lexis_core.learn.sampler import GUIDE_POINTS
 from lexis_core.learn.starts import kind_of, start, start_errors
 from lexis_core.learn.views import Views, views
-from lexis_core.mesh import Mesh, sample_surface
+from lexis_core.mesh import Mesh, sample_surface, spread
 from lexis_core.synthetic.generate import test_set
 from lexis_core.synthetic.render import render
 from lexis_core.synthetic.states import SPLITS, Interactions, load
@@ -84,7 +84,7 @@ class Benchmark:
 
     def true_fields(self, chosen: Array) -> tuple[Tensor, Tensor]:
         """The true InterField at the guidance's points: (B, 256) of the body, (B, 256) of the object."""
-        found = [_true_field(self.interactions, int(i), self.points[i, :GUIDE_POINTS].numpy()) for i in chosen]
+        found = [_true_field(self.interactions, int(i), self.points[i].numpy()) for i in chosen]
         return tuple(torch.from_numpy(np.stack(side)) for side in zip(*found, strict=True))
 
     def starts(self, scale: float, seed: int) -> States:
@@ -123,6 +123,7 @@ def load_benchmark(data: str, count: int | None, seed: int, cache: Path, workers
     rows = np.sort(np.random.default_rng(seed).permutation(rows)[:count])
     chosen = interactions.take(rows)
     points = {int(k): object_points(interactions, int(k)) for k in np.unique(chosen.instance)}
+    points = {k: part[spread(part, GUIDE_POINTS)] for k, part in points.items()}
     things = {k: _thing(interactions, k) for k in points}
     kind = [kind_of(chosen.category(i), touching(chosen, i)) for i in range(len(chosen))]
     return Benchmark(
@@ -151,7 +152,7 @@ def _true_field(interactions: Interactions, i: int, points: Array) -> tuple[Arra
     model, state = default_body(), interactions.world_state(i)
     body = Mesh(pose(model, state.body).vertices, model.faces)
     rotation, shift = state.object.rotation, state.object.translation
-    on_body = body_points(GUIDE_POINTS).on(body.vertices, model.faces)
+    on_body = guide_points(model).on(body.vertices, model.faces)
     thing = interactions.object_model(i).mesh.moved(rotation, shift)
     return field_of(distance(on_body, thing)), field_of(distance(points @ rotation.T + shift, body))
 
