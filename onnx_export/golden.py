@@ -27,7 +27,8 @@ def write_golden(flow: Flow, graphs: Sequence[Graph], path: Path) -> None:
              for name, value in golden_input(flow).items()}
     found = through(torch_run(graphs), given)
     arrays = {GIVEN + name: value for name, value in given.items()}
-    np.savez_compressed(path, **arrays, **{FOUND + name: value for name, value in found.items() if name != LARGE})
+    np.savez_compressed(path, **arrays, **{FOUND + name: value for name, value in found.items()
+                                  if not name.startswith(LARGE)})
 
 
 def torch_run(graphs: Sequence[Graph]):

@@ -1,7 +1,7 @@
 """The five graphs of a bundle: what they take and give, by name, and the torch functions they are traced from.
 
-"B" is any number of pictures, "P" and "Q" any numbers of body and object points, "N" is P and the landmarks. Names of
-what goes in and what comes out never meet in one graph, for ONNX wants every name once.
+"B" is any number of pictures, "P" and "Q" any numbers of body and object points, "N" is P and the landmarks, "T" any
+number of steps. Names of what goes in and what comes out never meet in one graph, for ONNX wants every name once.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from lexis_core.learn.flow_net import Context
 from lexis_core.learn.flow_state import BODY, OBJECT, Coordinates, Free, Reference, States
 from lexis_core.learn.flow_step import Moving, Share, prepared, step
 from lexis_core.learn.guidance import Scene, guide, interfield_goal
@@ -19,6 +18,7 @@ from lexis_core.learn.observed import Observed
 from lexis_core.learn.sampler import GUIDE_POINTS, Flow
 from lexis_core.learn.surface import Surface
 from lexis_core.runtime.seen import LANDMARKS, PIXELS, SIDE
+from onnx_export.lean import NORMS, Kept, LeanFlow, Paces, apart
 
 Shape = tuple[int | str, ...]
 Shapes = Mapping[str, Shape]
@@ -27,6 +27,7 @@ STATES: Shapes = {"theta": ("B", 21, 3, 3), "rotation": ("B", 3, 3), "pelvis": (
                   "object_rotation": ("B", 3, 3), "object_position": ("B", 3)}
 SURFACE: Shapes = {"template": ("N", 3), "shape": ("N", 3, 10), "normal": ("N", 3), "weights": ("N", 22),
                    "joints": (22, 3), "joint_shape": (22, 3, 10)}
+TIMES: Shapes = {"body_time": ("T",), "object_time": ("T",)}
 FREE: Shapes = {"free_joints": ("B", 21), "free_body": ("B",), "free_betas": ("B",), "free_object": ("B",)}
 
 
@@ -72,16 +73,17 @@ class Picture(Graph):
             "pixels": ("B", PIXELS, 2), "landmarks": ("B", LANDMARKS, 2), "landmarks_world": ("B", LANDMARKS, 3),
             "confidence": ("B", LANDMARKS), "camera": ("B", 3), "object_points": ("B", GUIDE_POINTS, 3),
             "seen": ("B", 4)}
-        super().__init__("context", seen | STATES | {"started": ("B",), "scale": ("B",)}, _context(flow))
-        self.net, self.flow = flow.net, flow.flow
+        super().__init__("context", seen | STATES | {"started": ("B",), "scale": ("B",), **TIMES}, _context(flow))
+        self.net, self.flow, self.paces = flow.net, flow.flow, Paces(flow.flow)
 
     def found(self, given: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         seen = Observed(*(given[name] for name in list(self.inputs)[:10]))
         known = States(*(given[name] for name in STATES))
         f_o, reference, context = prepared(self.net, self.flow, seen, known, given["started"], given["scale"],
                                            GUIDE_POINTS)
-        return {"f_o": f_o, "start_tokens": reference.tokens, "keys": torch.stack(context.keys, 1),
-                "pose": context.pose}
+        keys, values = apart(self.flow, context)
+        found = f_o, reference.tokens, context.pose, self.paces(*(given[name] for name in TIMES)), *keys, *values
+        return dict(zip(self.outputs, found, strict=True))
 
 
 class Step(Graph):
@@ -91,19 +93,24 @@ class Step(Graph):
         p, made = flow.flow.p, _context(flow)
         tokens = ("B", p.tokens, p.code_width)
         x: Shapes = {"x_tokens": tokens, "x_body": ("B", BODY), "x_object": ("B", OBJECT), "clean_tokens": tokens}
-        times: Shapes = {name: ("B",) for name in ("share", "keep", "onward", "body_time", "object_time")}
-        about = {name: made[name] for name in ("keys", "pose", "start_tokens")}
-        super().__init__("step", x | _of("now_", STATES) | times | about | _of("start_", STATES) | {"camera": ("B", 3)}
-                         | FREE, _of("new_", x) | STATES)
-        self.flow = flow.flow
+        shares: Shapes = {name: ("B",) for name in ("share", "keep", "onward")}
+        self.kept = {name: shape for name, shape in made.items() if name.startswith(("key", "value"))}
+        super().__init__("step", x | _of("now_", STATES) | shares | {"pace": made["paces"][1:]}
+                         | {name: made[name] for name in ("start_tokens", "pose", *self.kept)}
+                         | _of("start_", STATES) | {"camera": ("B", 3)} | FREE, _of("new_", x) | STATES)
+        self.flow = LeanFlow(flow.flow)
 
     def found(self, given: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         x, clean = Coordinates(*(given[f"x_{name}"] for name in Coordinates._fields)), given["clean_tokens"]
         now, known = (States(*(given[before + name] for name in STATES)) for before in ("now_", "start_"))
-        share = Share(*(given[name] for name in ("share", "keep", "onward", "body_time", "object_time")))
-        reference = Reference(known, torch.ones_like(share.keep) > 0, given["start_tokens"])
-        moved = step(self.flow, Moving(x, clean, now), share, Context(given["keys"].unbind(1), given["pose"]),
-                     reference, given["camera"][:, 0], Free(*(given[name] for name in FREE)))
+        shares = [given[name] for name in ("share", "keep", "onward")]
+        keys = [given[name] for name in self.kept]
+        layers = len(keys) // 2
+        kept = Kept(tuple(keys[:layers]), tuple(keys[layers:]), given["pose"], given["pace"])
+        reference = Reference(known, torch.ones_like(shares[0]) > 0, given["start_tokens"])
+        share = Share(*shares, body=None, object=None)  # the times are in the pace
+        moved = step(self.flow, Moving(x, clean, now), share, kept, reference, given["camera"][:, 0],
+                     Free(*(given[name] for name in FREE)))
         found = (*moved.x, moved.tokens, *moved.states)
         return dict(zip(self.outputs, found, strict=True))
 
@@ -158,11 +165,12 @@ def graphs_of(flow: Flow) -> tuple[Graph, ...]:
 
 
 def _context(flow: Flow) -> dict[str, Shape]:
-    """What the steps need of the picture; M is how many tokens they look at."""
+    """What the steps need of the picture, and of the times."""
     p = flow.flow.p
-    looked_at = flow.flow.picture.which.shape[0]
-    return {"f_o": ("B", p.shape), "start_tokens": ("B", p.tokens, p.code_width),
-            "keys": ("B", p.layers, looked_at, 2 * p.width), "pose": ("B", p.width)}
+    looked_at = ("B", p.heads, flow.flow.picture.which.shape[0], p.width // p.heads)
+    return {"f_o": ("B", p.shape), "start_tokens": ("B", p.tokens, p.code_width), "pose": ("B", p.width),
+            "paces": ("T", p.layers * 2 * 2 * NORMS * p.width),
+            **{f"{name}{k}": looked_at for name in ("key", "value") for k in range(p.layers)}}
 
 
 def _of(before: str, shapes: Shapes) -> dict[str, Shape]:

@@ -16,9 +16,11 @@ from onnxscript import optimizer
 from torch import Tensor
 
 from onnx_export.graphs import Graph, Shape
+from onnx_export.translations import TRANSLATIONS
 
 OPSET = 20
-EXAMPLE = {"B": 3, "P": 40, "Q": 48, "N": 40 + 27}  # sizes to trace with; 1 would fix what must stay free
+EXAMPLE = {"B": 3, "P": 40, "Q": 48, "N": 40 + 27, "T": 5}  # sizes to trace with; 1 would fix what must stay free
+FAR = 2**62   # where a slice ends that has no end
 SMALL = 1024  # numbers; what is shorter is stored as it is
 
 
@@ -33,7 +35,7 @@ def write(graph: Graph, path: Path) -> None:
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         program = torch.onnx.export(graph, tuple(given.values()), dynamo=True, opset_version=OPSET, verbose=False,
                                     input_names=list(graph.inputs), output_names=list(graph.outputs),
-                                    dynamic_shapes=(free,), optimize=False)
+                                    dynamic_shapes=(free,), optimize=False, custom_translation_table=TRANSLATIONS)
     model = ir.to_proto(_tidied(program.model, graph))
     del model.graph.value_info[:]
     _name_axes(graph, model)
@@ -75,10 +77,25 @@ def _tidied(model: ir.Model, graph: Graph) -> ir.Model:
     common.InlinePass()(model)
     optimizer.fold_constants(model)
     passes(model)
+    for node in list(model.graph):
+        if _takes_all(node):
+            ir.convenience.replace_all_uses_with(node.outputs[0], node.inputs[0])
+            model.graph.remove(node, safe=True)
+    common.RemoveUnusedNodesPass()(model)
     for values, names in ((model.graph.inputs, graph.inputs), (model.graph.outputs, graph.outputs)):
         for value, name in zip(values, names, strict=True):
             value.name = name
     return model
+
+
+def _takes_all(node: ir.Node) -> bool:
+    """Whether it is a slice from the first to the last, which x[:, None] leaves behind."""
+    if node.op_type != "Slice" or node.outputs[0].is_graph_output():
+        return False
+    start, end, step = (node.inputs[k].const_value if k < len(node.inputs) and node.inputs[k] is not None else None
+                        for k in (1, 2, 4))
+    return (start is not None and end is not None and (start.numpy() == 0).all() and (end.numpy() >= FAR).all()
+            and (step is None or (step.numpy() == 1).all()))
 
 
 def _name_axes(graph: Graph, model: onnx.ModelProto) -> None:

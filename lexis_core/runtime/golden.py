@@ -20,7 +20,7 @@ Run = Callable[[str, Mapping[str, Array]], Mapping[str, Array]]
 FILE = "golden.npz"
 GIVEN, FOUND = "given.", "found."
 TOLERANCE = 1e-3  # of the larger of 1 and the number itself
-LARGE = "context.keys"  # left out of the file: what steps make of it is in it
+LARGE = ("context.key", "context.value", "context.paces")  # left out of the file: what steps make of it is in it
 STATES = ("theta", "rotation", "pelvis", "betas", "object_rotation", "object_position")
 SEEN = ("maps", "pixels", "landmarks", "confidence", "camera", "seen", "object_points")
 SURFACE = ("template", "shape", "normal", "weights", "joints", "joint_shape", "landmark")
@@ -70,12 +70,12 @@ def through(run: Run, given: Mapping[str, Array]) -> dict[str, Array]:
 
     states, free = of(*STATES), of("free_joints", "free_body", "free_object")
     tokens = ask("encoder", of("image"))["tokens"]
-    picture = ask("context", {**of(*SEEN, "box", "landmarks_world", "started", "scale"), **states,
-                              "image_tokens": tokens})
-    context = {name: picture[name] for name in ("keys", "pose", "start_tokens")}
+    picture = ask("context", {**of(*SEEN, "box", "landmarks_world", "started", "scale", "body_time",
+                                 "object_time"), **states, "image_tokens": tokens})
+    context = {name: value for name, value in picture.items() if name not in ("f_o", "paces")}
     moved = ask("step", {
-        **of("x_tokens", "x_body", "x_object", "clean_tokens", "share", "keep", "onward", "body_time", "object_time",
-             "camera", "free_betas"), **free, **_named("now_", states), **_named("start_", states), **context})
+        **of("x_tokens", "x_body", "x_object", "clean_tokens", "share", "keep", "onward", "camera", "free_betas"),
+        **free, **_named("now_", states), **_named("start_", states), **context, "pace": picture["paces"][0]})
     fields = ask("decoder", {"tokens": context["start_tokens"] + moved["new_clean_tokens"], "f_o": picture["f_o"],
                              **of("body_points", "object_points")})
     goal = {"body_field": fields["body"], "object_field": fields["object"],

@@ -104,7 +104,7 @@ class Sampled(NamedTuple):
     """H hypotheses of each of B pictures.
 
     every       : (B H, ...), each picture's in order of energy, the best first
-    energy      : (B, H)
+    energy      : (B, H); NaN of one hypothesis without guidance, where there is nothing to guide or to rank by it
     tokens, f_o : (B H, 16, 128), (B H, 196): what Sampler.predicted reads the fields from
     """
 
@@ -157,7 +157,9 @@ class Sampler:
         each = np.tile(np.arange(hypotheses), len(seen.camera))
         known = (closed_form(many, guide, 2 * np.pi * each / hypotheses) if start is None
                  else start.repeated(hypotheses))
-        context = self._context(seen, many, known, start is not None, work)
+        line = times(steps, start is not None)
+        context = self._context(seen, many, known, start is not None, line, work)
+        paces = work.back(context.pop("paces"))
         begun, f_o = work.back(context["start_tokens"]), context.pop("f_o")
         held, scene = work.placed(free.of(total)), work.placed(_scene(many, guide))
         x = self._noise(total, begun.shape[1:], each, seed, noise)
@@ -165,19 +167,19 @@ class Sampler:
         points = work.placed({"f_o": f_o, "body_points": np.repeat(guide.rest[None], total, 0),
                               "object_points": many.object_points})
         tokens, states, kept = np.zeros_like(x[0]), known, False
-        line = times(steps, start is not None)
         goal: Goal | None = None
+        measured = guided or hypotheses > 1
         for k, (before, time, after) in enumerate(zip([0, *line[:-1]], line, [*line[1:], 1], strict=True)):
             stage = k - len(line) + GUIDED_STEPS
             scalars = {"share": (time - before) / (1 - before) if kept else 0, "keep": KEEP if kept else 0,
-                       "body_time": time, "object_time": time,
                        "onward": 0 if guided and stage >= 0 else (after - time) / (1 - time)}
             found = work.run("step", {
                 "x_tokens": x[0], "x_body": x[1], "x_object": x[2], "clean_tokens": tokens, **_named("now", states),
+                "pace": paces[k],
                 **{name: np.full(total, value, np.float32) for name, value in scalars.items()}, **fixed})
             x = tuple(found[f"new_x_{name}"] for name in ("tokens", "body", "object"))
             tokens, states = found["new_clean_tokens"], States(*(found[name] for name in States._fields))
-            if (guided and stage >= 0) or k + 1 == len(line):
+            if (guided and stage >= 0) or (measured and k + 1 == len(line)):
                 told = work.run("decoder", {"tokens": begun + work.back(tokens), **points}, ("body", "object"))
                 goal = _plain(told["body"], told["object"], total, len(guide.rest), many.object_points.shape[1])
             if guided and stage >= 0:
@@ -185,8 +187,10 @@ class Sampler:
                 for rate in rates(stage):
                     states, _ = self._guide(work, scene, goal, weights, held, states, np.full(total, rate))
             work.at((k + 1) / len(line))
-        _, energy = self._guide(work, scene, goal, weights, held, states, np.zeros(total))
-        energy = work.back(energy).sum(1).reshape(-1, hypotheses)
+        energy = np.full((len(seen.camera), hypotheses), np.nan, np.float32)
+        if measured:
+            _, found = self._guide(work, scene, goal, weights, held, states, np.zeros(total))
+            energy = work.back(found).sum(1).reshape(-1, hypotheses)
         order = (energy.argsort(1, kind="stable") + hypotheses * np.arange(len(energy))[:, None]).ravel()
         states = States(*map(work.back, states))
         return Sampled(states.take(order), np.sort(energy, 1), (begun + work.back(tokens))[order],
@@ -227,14 +231,16 @@ class Sampler:
                 work.at(done / sum(counts))
         return States(*map(work.back, states))
 
-    def _context(self, seen: Seen, many: Seen, known: States, started: bool, work: Running) -> dict[str, Any]:
-        """f_o, start_tokens, keys, pose."""
+    def _context(self, seen: Seen, many: Seen, known: States, started: bool, line: Sequence[float], work: Running,
+                 ) -> dict[str, Any]:
+        """f_o, start_tokens, pose, keys and values, and the paces of steps at these times."""
         total = len(many.camera)
         image = work.back(work.run("encoder", {"image": seen.image})["tokens"])
         told = {name: value for name, value in many._asdict().items() if name != "image"}
         return work.run("context", {
             **told, **known._asdict(), "image_tokens": np.repeat(image, total // len(image), 0),
-            "started": np.full(total, started, np.float32), "scale": np.full(total, UNKNOWN, np.float32)})
+            "started": np.full(total, started, np.float32), "scale": np.full(total, UNKNOWN, np.float32),
+            "body_time": np.float32(line), "object_time": np.float32(line)})
 
     def _guide(self, work: Running, scene: dict[str, Any], goal: Goal, weights: Weights, held: dict[str, Any],
                states: States, rate: Array) -> tuple[States, Any]:

@@ -13,6 +13,8 @@ from onnx import numpy_helper
 
 from lexis_core.body import default_body
 from lexis_core.errors import BundleError
+from lexis_core.learn.flow_net import Context
+from lexis_core.learn.flow_state import BODY, OBJECT, Coordinates
 from lexis_core.learn.sampler import WEIGHTS, load_flow
 from lexis_core.runtime import golden
 from lexis_core.runtime.bundle import Bundle, default_bundle, default_bundle_folder, open_bundle, seal_bundle
@@ -20,6 +22,7 @@ from lexis_core.runtime.session import Session, Sessions
 from onnx_export.__main__ import main
 from onnx_export.golden import torch_run
 from onnx_export.graphs import Encoder, Graph, graphs_of
+from onnx_export.lean import Kept, LeanFlow, Paces, apart
 from onnx_export.parity import Scenes
 from onnx_export.verify import MOST, MOST_MM
 from onnx_export.write import EXAMPLE, example, write
@@ -53,6 +56,23 @@ def test_every_graph_takes_any_number_of_pictures_and_points(graphs):
         for told, shapes in ((entry.inputs, graph.inputs), (entry.outputs, graph.outputs)):
             assert {key: spec.shape for key, spec in told.items()} == {
                 key: tuple(-1 if isinstance(n, str) else n for n in shape) for key, shape in shapes.items()}
+
+
+def test_a_step_laid_out_for_the_runtime_is_the_networks_own(flow):
+    """At two times, each with two pictures."""
+    net, p = flow.flow, flow.flow.p
+    torch.manual_seed(0)
+    x = Coordinates(torch.randn(2, p.tokens, p.code_width), torch.randn(2, BODY), torch.randn(2, OBJECT))
+    seen = net.picture.which.shape[0]
+    context = Context(tuple(torch.randn(2, seen, 2 * p.width) for _ in range(p.layers)), torch.randn(2, p.width))
+    times = torch.tensor([0.0, 0.7]), torch.tensor([0.2, 0.96])
+    with torch.no_grad():
+        paces, kept = Paces(net)(*times), Kept(*map(tuple, apart(net, context)), context.pose, torch.empty(0))
+        for pace, *at in zip(paces, *times, strict=True):
+            expected = net.step(x, *(time.expand(2) for time in at), context)
+            found = LeanFlow(net).step(x, *at, kept._replace(pace=pace))
+            for ours, theirs in zip((*found.clean, found.pose), (*expected.clean, expected.pose), strict=True):
+                torch.testing.assert_close(ours, theirs, atol=2e-5, rtol=1e-5)
 
 
 class Roots(Graph):
