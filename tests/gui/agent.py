@@ -33,6 +33,11 @@ def view():
     return window(), area, next(each for each in area.regions if each.type == "UI")
 
 
+def main():
+    """The region of the 3D view that shows the scene."""
+    return next(each for each in view()[1].regions if each.type == "WINDOW")
+
+
 def rectangle(region) -> list[int]:
     """Left, top, width, height on the screen: y from the top."""
     return [region.x, window().height - region.y - region.height, region.width, region.height]
@@ -57,13 +62,13 @@ def on_screen(point) -> list[int] | None:
     from bpy_extras.view3d_utils import location_3d_to_region_2d
 
     _, area, _ = view()
-    region = next(each for each in area.regions if each.type == "WINDOW")
+    region = main()
     at = location_3d_to_region_2d(region, area.spaces.active.region_3d, point)
     left, top, _, height = rectangle(region)
     return at and [round(left + at.x), round(top + height - at.y)]
 
 
-names = {"bpy": bpy, "window": window, "view": view, "rectangle": rectangle, "hovered": hovered,
+names = {"bpy": bpy, "window": window, "view": view, "main": main, "rectangle": rectangle, "hovered": hovered,
          "on_screen": on_screen, "history": []}
 
 

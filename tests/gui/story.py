@@ -13,6 +13,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+import photo_chapters
 from window import Window
 
 SIZE = (1280, 1300)
@@ -90,6 +91,8 @@ bpy.ops.extensions.package_install_files(repo="user_default", filepath={str(zipp
 result = time.perf_counter() - began
 def jobs():
     return sys.modules[{ADD_ON!r} + ".runtime"].jobs
+def lexis(name):
+    return sys.modules[{ADD_ON!r} + "." + name]
 def made():
     return sys.modules[{ADD_ON!r} + ".snapshot"].active_import(bpy.context)
 def watch():
@@ -267,7 +270,8 @@ result = {{"seconds": seconds, "worker": os.path.exists(f"/proc/{{worker}}/stat"
     story.picture("left", panel=False)
 
 
-CHAPTERS = (choose, cancel, reconstruct, fields, paint, fail, preferences, leave)
+CHAPTERS = (photo_chapters.drop, choose, photo_chapters.box, photo_chapters.mask, cancel, reconstruct, fields, paint,
+            fail, preferences, leave)
 
 
 def main(zipped: Path, demo: Path, out: Path) -> int:

@@ -23,6 +23,7 @@ GUIDE = TOP / "docs" / "guide.md"
 sys.path.insert(0, str(HERE))
 
 import chroot  # noqa: E402
+import photo_chapters  # noqa: E402
 
 from lexis_blender.package.extension import build  # noqa: E402
 from lexis_core.errors import RuntimeUnavailable  # noqa: E402
@@ -40,7 +41,7 @@ def share(tmp_path_factory) -> Path:
         zipped = build("linux-x64", "3.13", share, blender_min="4.2.0")
     except RuntimeUnavailable as unavailable:
         pytest.skip(str(unavailable))
-    for script in ("agent.py", "window.py", "story.py"):
+    for script in ("agent.py", "window.py", "drop.py", "photo_chapters.py", "story.py"):
         shutil.copy(HERE / script, share)
     shutil.copytree(TOP / "lexis_core" / "data" / "demo", share / "demo")
     (share / "out").mkdir()
@@ -67,6 +68,23 @@ def shown() -> list[str]:
 def test_the_story_came_to_its_end(told):
     assert told.get("finished"), told.get("failed", "") + told.get("log", "")
     assert told["status"] == 0
+
+
+def test_a_photo_dropped_onto_the_view_is_the_photo(told):
+    assert told["dropped"].endswith("/camera.png") and told["added_by_drop"] == 0
+
+
+def test_a_box_dragged_on_the_photo_is_the_box(told):
+    whole, inside, escaped, scale = (told["box"][name] for name in ("whole", "inside", "escaped", "scale"))
+    assert whole == [0, 0, 512, 512]
+    assert inside == pytest.approx(photo_chapters.BOX, abs=1 / scale)  # the mouse stands on whole pixels of the screen
+    assert escaped == inside
+
+
+def test_a_mask_painted_in_the_image_editor_is_what_the_worker_is_asked_with(told):
+    mask = told["mask"]
+    assert mask["painted"] > 100 and mask["same"] and mask["asked"] == mask["painted"]
+    assert mask["middle"] == pytest.approx([0.5, 0.3], abs=0.03)
 
 
 def test_progress_moves_and_never_back(told):

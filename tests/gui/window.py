@@ -144,11 +144,18 @@ class Window:
         self.pointer("mousemove", *points[0])
         time.sleep(0.1)
         self.pointer("mousedown", 1)
+        for _ in range(2):  # without a window manager, Blender presses where the mouse is when it gets to the event
+            self.run("")
         for point in points:
             self.pointer("mousemove", *point)
             time.sleep(0.05)
         self.pointer("mouseup", 1)
         time.sleep(0.2)
+
+    def drop(self, file: Path, x: int, y: int) -> None:
+        """Drop a file as from a file browser."""
+        subprocess.run(["python3", str(Path(__file__).with_name("drop.py")), str(file), str(x), str(y)],
+                       env=self._env, check=True)
 
     def picture(self, path: Path, crop: list[int] | None = None) -> None:
         """A PNG of the screen, or of left, top, width, height."""
