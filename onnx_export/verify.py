@@ -68,7 +68,7 @@ def _parity(sessions: Sessions, weights: Path) -> bool:
                 worst = {name: float(np.max(values[steady], initial=0)) for name, values in rows.items()}
                 good &= bool(max(gaps.calls.values()) < MOST and gaps.unguided.max() < MOST
                              and worst["guided"] < MOST and worst["mm"] < MOST_MM)
-                print(f"{body}, batch {count}, {'10 steps from a start' if star else '25 steps from noise'}")
+                print(f"{body}, batch {count}, {'11 steps from a start' if star else '25 steps from noise'}")
                 print("   each call      " + "  ".join(f"{name} {gap:.1e}" for name, gap in gaps.calls.items()))
                 print(f"   unguided end   {gaps.unguided.max():.1e}")
                 print(f"   guided end     {worst['guided']:.1e}, {worst['mm']:.4f} mm, of the {steady.sum()} of "

@@ -257,7 +257,7 @@ def train(s: Settings) -> None:
         step, best, passed, log = last["step"], last["best"], last["seconds"], last["log"]
     count = sum(parameter.numel() for parameter in flow.parameters()) / 1e6
     print(f"LEXIS-Flow {s.size}, {count:.1f} M parameters; {len(data):,} train, {len(held):,} validation", flush=True)
-    began, first, whole = time.monotonic() - passed, step, 60 * s.minutes
+    began, first, before, whole = time.monotonic() - passed, step, passed, 60 * s.minutes
     terms: dict[str, Tensor] = {}
     while (passed := time.monotonic() - began) < whole:
         torch.manual_seed((s.seed << 32) + step)
@@ -285,7 +285,7 @@ def train(s: Settings) -> None:
                 checkpoint.save(out / "best.pt", {"kind": KIND, "params": asdict(flow.p), "flow": flow.state_dict(),
                                                   "settings": asdict(s), "step": step, "validation": found})
             write_log(out, log, CURVES)
-            rate = s.batch * (step - first) / (time.monotonic() - began - (log[0]["seconds"] if first else 0) + 1e-9)
+            rate = s.batch * (step - first) / (time.monotonic() - began - before + 1e-9)
             print(f"step {step:,}, {rate:.0f} pictures a second, loss {loss.item():.3f}; validation {score:.4f}: "
                   + ", ".join(f"{k} {v:.3f}" for k, v in found.items()), flush=True)
         if step % s.save_every == 0 or ended:

@@ -8,7 +8,7 @@ import trimesh
 from numpy.testing import assert_allclose, assert_array_equal
 
 from lexis_core.errors import InputError
-from lexis_core.mesh import Mesh, face_areas, sample_surface, vertex_areas
+from lexis_core.mesh import Mesh, face_areas, sample_surface, spread, vertex_areas
 
 
 def random_mesh(seed: int, vertices: int = 60, faces: int = 90) -> Mesh:
@@ -63,6 +63,17 @@ def test_the_same_seed_gives_the_same_samples():
 def test_a_mesh_without_area_cannot_be_sampled(faces):
     with pytest.raises(InputError):
         sample_surface(Mesh(random_mesh(4).vertices, faces), 10, 0)
+
+
+def test_points_that_are_spread_lie_apart():
+    line = np.array([[0.4, 0, 0], [0, 0, 0], [1, 0, 0], [0.1, 0, 0], [0.7, 0, 0]], np.float32)
+    assert_array_equal(spread(line, 4), [0, 2, 1, 4])  # the ends, then the middles of the gaps
+    many = np.random.default_rng(0).random((2, 300, 3)).astype(np.float32)
+    for points, rows in zip(many, spread(many, 40), strict=True):
+        assert_array_equal(rows, spread(points, 40))
+        gaps = np.linalg.norm(points[rows][:, None] - points[rows], axis=-1) + 9 * np.eye(40)
+        left = np.linalg.norm(points[:, None] - points[rows], axis=-1).min(1)
+        assert left.max() <= gaps.min()  # nothing that is left out is farther off than what was taken
 
 
 def test_moved_agrees_with_trimesh():

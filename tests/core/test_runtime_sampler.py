@@ -17,7 +17,7 @@ from lexis_core.objects.library import make
 from lexis_core.pipeline import Pins, reconstruct, reconstructions, refine
 from lexis_core.reconstruction import load
 from lexis_core.runtime.crop import crop_of, cropped, start_of, state_of
-from lexis_core.runtime.sampler import Free, Goal, Sampler, Weights, _scene
+from lexis_core.runtime.sampler import Free, Goal, Sampler, Weights, _scene, times
 from lexis_core.runtime.session import Sessions
 from lexis_core.runtime.states import States
 
@@ -99,9 +99,23 @@ def test_arrays_that_stay_on_the_device_give_the_same_numbers(task, sessions):
             assert_array_equal(a, b)
 
 
+def test_a_start_is_asked_about_before_the_star_mode_enters():
+    assert times(4, False) == [0, 0.25, 0.5, 0.75]
+    assert_allclose(times(25, True), [0, *np.arange(15, 25) / 25])
+
+
+def test_guidance_has_points_near_all_skin_and_nearer_on_hands():
+    model = default_body()
+    places = model.template - model.joint_template[0]
+    far = np.linalg.norm(places[:, None] - guide_surface(model).rest, axis=-1).min(1)
+    hand = np.abs(model.template[:, 0] - model.joint_template[0, 0]) > 1.02 * abs(
+        model.joint_template[JOINTS.index("left_wrist"), 0])
+    assert 500 < hand.sum() < len(hand) / 2 and far.max() < 0.08 and far[hand].max() < 0.03
+
+
 def test_one_step_more_or_less_is_taken_as_asked(task):
     sampler, seen, guide, start = task
-    for steps, begin, expected in ((5, None, 5), (25, start, 10), (1, start, 1)):
+    for steps, begin, expected in ((5, None, 5), (25, start, 11), (1, start, 2)):
         said = []
         sampler.sample(seen, guide, begin, steps=steps, progress=said.append)
         assert_allclose(said, np.arange(1, expected + 1) / expected)
@@ -179,7 +193,7 @@ def test_the_learned_result_goes_on_from_the_estimate_and_says_so(sessions):
     body, other = estimate.state.body, learned.state.body
     assert not np.array_equal(body.body_pose, other.body_pose)
     gap = np.linalg.norm(other.translation - body.translation) / np.linalg.norm(body.translation)
-    assert gap < 0.1  # of the way to the camera
+    assert gap < 0.15  # of the way to the camera
     assert estimate.predicted_body is None and learned.predicted_object.shape == estimate.field.object.shape
 
 

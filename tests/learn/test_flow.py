@@ -32,7 +32,7 @@ from lexis_core.learn.proximity import REACH, near
 from lexis_core.learn.sampler import Flow, ready, regress, sample
 from lexis_core.learn.starts import rotation_vector, start_errors
 from lexis_core.learn.surface import Posed, landmark_surface, surface_points
-from lexis_core.learn.train_flow import Settings, forward
+from lexis_core.learn.train_flow import Settings, forward, noisy
 from lexis_core.observe.observation import Observation
 from lexis_core.runtime.crop import crop_of, start_of, state_of
 from lexis_core.synthetic.render import render
@@ -285,6 +285,20 @@ def test_a_picture_is_sampled_alike_alone_and_among_others(flow, data):
     whole = sample(flow, batch.seen, batch.reference.states, steps=5)
     alone = sample(flow, batch.seen.take(slice(1, 2)), States(*(v[1:2] for v in batch.reference.states)), steps=5)
     assert_allclose(whole.states.object_position[1:2], alone.states.object_position, atol=1e-3)
+
+
+def test_draws_that_are_off_lie_between_the_truth_and_what_is_wrong():
+    torch.manual_seed(0)
+    clean, wrong = (Coordinates(*(torch.full(shape, value) for shape in ((400, 16, 128), (400, 19), (400, 9))))
+                    for value in (1.0, -1.0))
+    x, body_time, object_time = noisy(Settings("", "", "", blended=1.0, regression=0.0), clean, wrong)
+    quiet = x.body.std(1) < 1e-6
+    assert 100 < quiet.sum() < 300
+    way = x.body[quiet, 0] / body_time[quiet]
+    assert way.min() >= -1 and way.max() <= 1 and way.mean() < 0  # more often near what is wrong
+    torch.testing.assert_close(x.object[quiet, 0] / object_time[quiet], way, rtol=1e-4, atol=1e-4)
+    x, body_time, _ = noisy(Settings("", "", "", blended=0.0, regression=1.0), clean, wrong)
+    assert not x.tokens.any() and not body_time.any()
 
 
 def test_one_batch_is_learned(data, net):

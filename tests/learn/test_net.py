@@ -31,6 +31,7 @@ from lexis_core.learn.kinematics import (  # noqa: E402
     joint_positions,
     mirrored,
     rotation_from_sixd,
+    rotation_of,
     sixd_from_rotation,
     skeleton,
 )
@@ -372,6 +373,18 @@ def test_skin_points_go_where_the_body_model_puts_them():
     skin = bodies.points(torch.from_numpy(points.rest)[None], turns, places)[0].numpy()
     off = np.linalg.norm(skin - (points.on(posed.vertices, default_body().faces) - posed.joints[0]), axis=1)
     assert np.median(off) < 0.01 and off.mean() < 0.02  # the flesh of the build and the fingers are left out
+
+
+def test_the_nearest_skin_is_found_wherever_the_pose_brings_it():
+    rng, bodies = np.random.default_rng(6), Posed()
+    theta = torch.from_numpy(rng.normal(0, 0.3, (2, 21, 3)).astype(np.float32))
+    turns, places = bodies.joints(sixd_from_rotation(rotation_of(theta)), torch.zeros(2, 10))
+    points = torch.from_numpy(rng.normal(0, 0.4, (2, 30, 3)).astype(np.float32))
+    away, rest = bodies.touched(points, turns, places)
+    skin = bodies.points(bodies.skin.expand(2, -1, -1), turns, places)
+    torch.testing.assert_close(away, torch.cdist(points, skin).amin(2), atol=1e-4, rtol=0)
+    there = bodies.points(rest, turns, places)
+    torch.testing.assert_close(away, (points - there).norm(dim=-1), atol=1e-3, rtol=0)
 
 
 def test_bones_are_felt_where_they_are():

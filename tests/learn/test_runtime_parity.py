@@ -90,7 +90,7 @@ def test_the_sampler_is_the_same(steps, guided, body, seen):
                         flow_state.States(*(torch.from_numpy(value) for value in start)), hypotheses=2, steps=steps,
                         noise=flow_state.Coordinates(*(torch.from_numpy(part) for part in noise)), free=free,
                         weights=TorchWeights(mask=2.0), guidance="interfield" if guided else "none")
-        assert_allclose(found.energy, theirs.energy.numpy(), rtol=1e-4)
+        assert_allclose(found.energy, theirs.energy.numpy(), rtol=1e-3)
         for name, ours, other in zip(States._fields, found.every, theirs.every, strict=True):
             assert_allclose(ours, other.numpy(), atol=1e-4, err_msg=name)
         told = sampler.predicted(found, 0, guide.rest, seen.object_points[0])
