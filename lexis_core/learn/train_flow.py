@@ -110,15 +110,16 @@ def noisy(s: Settings, clean: Coordinates, wrong: Coordinates) -> tuple[Coordina
 
 @torch.no_grad()
 def answered(flow: LexisFlow, context: Context, reference: Reference, focal: Tensor) -> Coordinates:
-    """What the network itself says of B D draws at time zero, as its raw numbers or as rotations are made of them; of
-    some where they start, instead: the clean part that the sampler meets is one or the other."""
+    """What the sampler takes for clean in B D draws: the network's own answer at time zero, as its numbers are or with
+    rotations made of them; in some, where they start."""
     count = len(focal)
-    times, none = torch.zeros(count), Coordinates(*(torch.zeros_like(reference.tokens), torch.zeros(count, BODY),
-                                                    torch.zeros(count, OBJECT)))
-    out = flow.step(none, times, times, context)
+    times = torch.zeros(count)
+    start = Coordinates(torch.zeros_like(reference.tokens), torch.zeros(count, BODY), torch.zeros(count, OBJECT))
+    out = flow.step(start, times, times, context)
     made = coordinates(decoded(out, reference, focal), tokens_of(out.clean.tokens, reference), reference, focal)
     kind = torch.rand(count)
-    return out.clean.toward(made, *2 * ((kind < 0.5).float(),)).toward(none, *2 * ((kind > 0.8).float(),))
+    turned, begun = (kind < 0.5).float(), (kind > 0.8).float()
+    return out.clean.toward(made, turned, turned).toward(start, begun, begun)
 
 
 def losses(s: Settings, states: States, clean: Coordinates, batch: FlowBatch, truth: States, target: Coordinates,
