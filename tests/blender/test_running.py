@@ -42,6 +42,25 @@ def test_the_demo_photo_becomes_a_scene_and_undo_takes_it_back(demo):
     assert not kept[-1].exists()
 
 
+def test_rounds_of_reconstruct_undo_and_delete_leave_nothing_and_one_worker(demo):
+    """A few of those that benchmarks/rounds.py does a hundred of."""
+    from lexis_blender import runtime, snapshot
+    from lexis_blender.scene import assemble
+
+    bpy.ops.ed.undo_push(message="empty")
+    left, workers = [], set()
+    for _ in range(3):
+        bpy.ops.lexis.reconstruct()
+        workers.add(runtime.jobs.worker.pid)
+        bpy.ops.ed.undo()
+        bpy.ops.ed.redo()
+        assemble.remove(snapshot.active_import(bpy.context).collection)
+        bpy.data.orphans_purge(do_recursive=True)
+        bpy.ops.ed.undo_push(message="delete")
+        left.append(datablocks())
+    assert left[0] == left[1] == left[2] and len(workers) == 1
+
+
 def test_what_the_worker_refuses_is_told_and_nothing_is_made(demo, tmp_path):
     (tmp_path / "photo.png").write_bytes(b"no photo")
     demo.image_path = str(tmp_path / "photo.png")
