@@ -94,7 +94,8 @@ def test_progress_moves_and_never_back(told):
 
 
 def test_cancel_leaves_nothing(told):
-    print(f"idle {1000 * told['cancelled_after']:.0f} ms after the click on Cancel")
+    heard, idle = (round(1000 * told[name]) for name in ("heard_after", "cancelled_after"))
+    print(f"Cancel: heard {heard} ms after the click, idle {idle} ms after it")
     assert told["objects_after_cancel"] == 0
 
 
