@@ -76,7 +76,7 @@ def spread(points: Array, count: int) -> Array:
     rows = np.zeros((*points.shape[:-2], count), np.int64)
     far = np.full(points.shape[:-1], np.inf, np.float32)
     for k in range(1, count):
-        last = np.take_along_axis(points, rows[..., k - 1, None, None], -2)
-        np.minimum(far, np.square(points - last).sum(-1), out=far)
+        away = points - np.take_along_axis(points, rows[..., k - 1, None, None], -2)
+        np.minimum(far, np.einsum("...d,...d->...", away, away), out=far)
         rows[..., k] = far.argmax(-1)
     return rows
