@@ -59,13 +59,10 @@ def failed(operator: Operator, error: LexisError) -> set[str]:
 
 def show(error: LexisError) -> None:
     """Open the dialog, from anywhere on the main thread. Without a window it goes to the standard output."""
-    window = bpy.context.window or next(iter(bpy.context.window_manager.windows), None)
-    if bpy.app.background or window is None:
+    if bpy.app.background or bpy.context.window is None:
         print(error)
         return
-    with bpy.context.temp_override(window=window):
-        bpy.ops.lexis.show_error("INVOKE_DEFAULT", what=error.what, why=error.why, remedy=error.remedy,
-                                 fix=fix_for(error))
+    bpy.ops.lexis.show_error("INVOKE_DEFAULT", what=error.what, why=error.why, remedy=error.remedy, fix=fix_for(error))
 
 
 def fix_for(error: LexisError) -> str:

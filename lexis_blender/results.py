@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bpy
+import numpy as np
+from mathutils import Vector
 
 from lexis_core.errors import InputError
 
@@ -123,16 +125,16 @@ def _look_at(made: Imported, working: bool) -> None:
     camera or the artist is working in it.
     """
     place = view.show_in_window()
-    if working or place is None or place["area"].spaces.active.region_3d.view_perspective == "CAMERA":
+    if working or place is None or made.rig.name not in bpy.context.view_layer.objects:  # another scene is shown
         return
-    with bpy.context.temp_override(**place):
-        if made.rig.name not in bpy.context.view_layer.objects:  # another scene is shown
-            return
-        for part in (made.rig, made.camera):
-            part.select_set(False)
-        bpy.ops.view3d.view_selected()
-        for part in (made.rig, made.camera):
-            part.select_set(True)
+    looking = place["area"].spaces.active.region_3d
+    if looking.view_perspective == "CAMERA":
+        return
+    corners = np.array([item.matrix_world @ Vector(corner) for item in (made.body, made.object)
+                        for corner in item.bound_box])
+    low, high = corners.min(0), corners.max(0)
+    looking.view_location = (low + high) / 2
+    looking.view_distance = view.distance_to_see(place, float(np.linalg.norm(high - low)) / 2)
 
 
 def put_on(solved: Solved, import_id: str, scene: str) -> None:
@@ -165,23 +167,17 @@ def _lines(note: str) -> list[str]:
 
 @contextmanager
 def in_scene(name: str) -> Iterator[None]:
-    """A context with a window, which timers lack in some versions, that shows the scene of that name while it lasts.
+    """The window shows the scene of that name while it lasts. Where there is no such scene any more, its own is left.
 
-    Where there is no such scene any more, the window's own is left. (A scene beside a window cannot be overridden.)
+    Not by temp_override: with Python 3.11 an operator inside one looks into its dictionary without holding the
+    interpreter's lock while another thread runs, and crashes Blender.
     """
-    window = bpy.context.window or next(iter(bpy.context.window_manager.windows), None)
-    scene = bpy.data.scenes.get(name) or bpy.context.scene
-    if window is None:
-        with bpy.context.temp_override(scene=scene, view_layer=scene.view_layers[0]):
-            yield
+    window, scene = bpy.context.window, bpy.data.scenes.get(name)
+    if scene is None or window.scene == scene:
+        yield
         return
-    if window.scene == scene:
-        with bpy.context.temp_override(window=window):
-            yield
-        return
-    with bpy.context.temp_override(window=window):
-        shown, window.scene = window.scene, scene
-        try:
-            yield
-        finally:
-            window.scene = shown
+    shown, window.scene = window.scene, scene
+    try:
+        yield
+    finally:
+        window.scene = shown

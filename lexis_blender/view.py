@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import bpy
@@ -13,6 +14,7 @@ from .scene import facts
 from .scene.identity import Imported
 
 USUAL_THRESHOLD, USUAL_OPACITY = 0.05, 0.5
+VIEWPORT_SENSOR = 72.0  # mm; that of a 3D View, along its longer side
 
 
 def show_colours(space: bpy.types.Space | None) -> None:
@@ -25,10 +27,17 @@ def show_in_window() -> dict[str, Any] | None:
     """Let the largest 3D View show the fields; what temp_override needs for it, None where there is none."""
     if bpy.app.background:
         return None
-    place = compat.largest_view(bpy.context.window or next(iter(bpy.context.window_manager.windows), None))
+    place = compat.largest_view(bpy.context.window)
     if place is not None:
         show_colours(place["area"].spaces.active)
     return place
+
+
+def distance_to_see(place: dict[str, Any], radius: float) -> float:
+    """How far a 3D View stands off to see a ball whole. radius : in metres"""
+    region = place["region"]
+    wide = VIEWPORT_SENSOR / 2 / place["area"].spaces.active.lens  # the tangent of half the angle, on the longer side
+    return radius / math.sin(math.atan(wide * min(region.width, region.height) / max(region.width, region.height)))
 
 
 def threshold(made: Imported) -> float:

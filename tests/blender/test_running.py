@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 
@@ -216,3 +217,26 @@ def test_a_result_that_arrives_leaves_the_artist_at_work(addon, result, small_bo
     bpy.ops.ed.undo()
     assert snapshot.parts(new) is None and snapshot.parts(old) is not None
     assert bpy.data.objects[name].mode == mode
+
+
+def test_operators_on_a_scene_of_a_job_live_with_threads(addon):
+    """With Python 3.11 they crash Blender inside temp_override when threads take and leave the interpreter's lock."""
+    from lexis_blender import results
+
+    over = threading.Event()
+
+    def work():
+        while not over.is_set():
+            time.sleep(1e-5)
+
+    others = [threading.Thread(target=work) for _ in range(4)]
+    for other in others:
+        other.start()
+    try:
+        with results.in_scene(bpy.context.scene.name):
+            for _ in range(2000):
+                bpy.ops.object.select_all(action="DESELECT")
+    finally:
+        over.set()
+        for other in others:
+            other.join()
