@@ -53,6 +53,12 @@ def interfield_goal(body: Tensor, object: Tensor) -> Goal:
     return Goal(distance_of(body), distance_of(object), 0.2 + body, 0.2 + object)
 
 
+def touching(body: Tensor) -> Tensor:
+    """The body's predicted field as guidance aims at it: the runtime's, for torch."""
+    distance = SIGMA * (-2 * body.clamp(1e-4, 1.0).log()).sqrt()
+    return (-0.5 * (distance * ((distance - sampler.TOUCHING) / sampler.BLUR).sigmoid() / SIGMA).square()).exp()
+
+
 def contact_goal(body: Tensor, object: Tensor) -> Goal:
     """The same fields as binary contact: what is nearer than 5 cm should touch, the rest may be anywhere."""
     touch = float(torch.exp(torch.tensor(-0.5 * (CONTACT / SIGMA) ** 2)))

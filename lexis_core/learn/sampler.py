@@ -21,7 +21,7 @@ from lexis_core.learn.flow_net import KIND, UNKNOWN, Context, FlowParams, LexisF
 from lexis_core.learn.flow_reference import reference_without_start
 from lexis_core.learn.flow_state import BODY, OBJECT, Coordinates, Free, Reference, States
 from lexis_core.learn.flow_step import Share, begun, prepared, step
-from lexis_core.learn.guidance import Goal, Scene, Weights, contact_goal, guided, interfield_goal, terms
+from lexis_core.learn.guidance import Goal, Scene, Weights, contact_goal, guided, interfield_goal, terms, touching
 from lexis_core.learn.image_encoder import load_encoder
 from lexis_core.learn.net import LexisNet, load_net
 from lexis_core.learn.observed import Observed
@@ -143,7 +143,7 @@ def sample(flow: Flow, seen: Observed, start: States | None = None, *, steps: in
         if progress is not None:
             progress((k + 1) / len(line))
     body, object = _fields(flow, now.tokens, reference, f_o, scene)
-    energy = terms(now.states, scene, interfield_goal(body, object), weight).sum(1).reshape(count, hypotheses)
+    energy = terms(now.states, scene, interfield_goal(touching(body), object), weight).sum(1).reshape(count, hypotheses)
     order = energy.argsort(1) + hypotheses * torch.arange(count)[:, None]
     best = order[:, 0]
     return Sampled(States(*(v[best] for v in now.states)), States(*(v[order.flatten()] for v in now.states)),
@@ -175,4 +175,4 @@ def _goal(flow: Flow, guidance: str, tokens: Tensor, reference: Reference, f_o: 
     if guidance == "true":
         return interfield_goal(*(repeated(f, len(f_o) // len(f)) for f in true_field))
     body, object = _fields(flow, tokens, reference, f_o, scene)
-    return contact_goal(body, object) if guidance == "contact" else interfield_goal(body, object)
+    return contact_goal(body, object) if guidance == "contact" else interfield_goal(touching(body), object)

@@ -14,7 +14,7 @@ import numpy as np
 from lexis_core.body.names import POSED
 from lexis_core.body.surface import GuideSurface
 from lexis_core.errors import InputError
-from lexis_core.interfield import SMALLEST
+from lexis_core.interfield import SIGMA, SMALLEST
 from lexis_core.runtime.running import Running
 from lexis_core.runtime.seen import Seen
 from lexis_core.runtime.session import Sessions
@@ -30,6 +30,7 @@ INNER = 10               # gradient steps in each
 RATE, LAST_RATE = 3.0, 0.2  # at the first of them; the share of it that the rate falls to
 REST = 0.1               # the share of the rate that it falls to within each: what swings across a valley rests in it
 KEEP = 0.8               # of what guidance moved, from one step to the next
+TOUCHING, BLUR = 0.06, 0.015  # metres; of the body, what is predicted nearer is to touch: unsure is said as farther
 BODY, OBJECT = 19, 9     # numbers of each stream beside the tokens
 UNKNOWN = -1.0           # scale of a start's errors
 CHUNK = 16_384           # points that are decoded at once
@@ -181,7 +182,7 @@ class Sampler:
             tokens, states = found["new_clean_tokens"], States(*(found[name] for name in States._fields))
             if (guided and stage >= 0) or (measured and k + 1 == len(line)):
                 told = work.run("decoder", {"tokens": begun + work.back(tokens), **points}, ("body", "object"))
-                goal = _plain(told["body"], told["object"], total, len(guide.rest), many.object_points.shape[1])
+                goal = _goal(touching(work.back(told["body"])), told["object"])
             if guided and stage >= 0:
                 kept = True
                 for rate in rates(stage):
@@ -272,6 +273,14 @@ def _scene(seen: Seen, guide: GuideSurface) -> dict[str, Array]:
     return {**{name: getattr(seen, name) for name in names}, **vars(guide.surface), "landmark": guide.landmark}
 
 
-def _plain(body: Any, object: Any, count: int, points: int, object_points: int) -> Goal:
-    """What the decoded fields ask for, every point as much as any."""
-    return Goal(body, np.ones((count, points), np.float32), object, np.ones((count, object_points), np.float32))
+def touching(body: Array) -> Array:
+    """The body's predicted field (B, P) as guidance aims at it: its distances d / (1 + exp((TOUCHING - d) / BLUR))."""
+    distance = SIGMA * np.sqrt(-2 * np.log(np.clip(body, 1e-4, 1)))
+    aimed = distance / (1 + np.exp((TOUCHING - distance) / BLUR))
+    return np.exp(-0.5 * (aimed / SIGMA) ** 2)
+
+
+def _goal(body: Array, object: Any) -> Goal:
+    """What these fields ask for, every point as much as any. The object's may be on the device."""
+    shape = object.shape if isinstance(object, np.ndarray) else object.shape()
+    return Goal(body, np.ones_like(body), object, np.ones(shape, np.float32))
