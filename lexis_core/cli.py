@@ -73,7 +73,8 @@ def _parser() -> argparse.ArgumentParser:
                        help="learned: refine the estimate by LEXIS-Flow*; noise: LEXIS-Flow without an estimate, "
                             "faster; estimate: it alone (default: learned)")
     solve.add_argument("--steps", type=_count, default=25, metavar="N",
-                       help="of the sampler from noise; from an estimate two fifths of them (default %(default)s)")
+                       help="of the sampler from noise; from an estimate two fifths of them, and one "
+                            "(default %(default)s)")
     solve.add_argument("--hypotheses", type=_count, default=1, metavar="N",
                        help="how many LEXIS-Flow tries; the best by its own measure is taken (default %(default)s)")
     solve.add_argument("--device", choices=("auto", "cpu", "cuda", "coreml"), default="auto",

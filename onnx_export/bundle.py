@@ -67,6 +67,8 @@ def _lexis(flow: sampler.Flow, weights: Path) -> dict[str, Any]:
     p = flow.flow.p
     return {
         "sigma": SIGMA, "steps": sampler.STEPS, "star": STAR, "guided_steps": sampler.GUIDED_STEPS,
+        "times": {"noise": sampler.times(sampler.STEPS, False), "star": sampler.times(sampler.STEPS, True)},
+        "touching": sampler.TOUCHING, "blur": sampler.BLUR,
         "rates": [sampler.rates(k) for k in range(sampler.GUIDED_STEPS)], "keep": sampler.KEEP,
         "weights": asdict(Weights()),
         "tokens": p.tokens, "code_width": p.code_width, "guide_points": sampler.GUIDE_POINTS, "licence": LICENCE,

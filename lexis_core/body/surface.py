@@ -11,6 +11,7 @@ import numpy as np
 
 from lexis_core.body.model import BodyModel, pose_batch, restrict
 from lexis_core.body.names import JOINTS, POSED
+from lexis_core.errors import InputError
 from lexis_core.geometry import rotation_from_axis_angle
 from lexis_core.initialise.landmark_points import landmark_points
 from lexis_core.mesh import Mesh, face_areas, spread, vertex_normals
@@ -94,10 +95,14 @@ def points_of(model: BodyModel, count: int, seed: int = SEED) -> BodyPoints:
 
 def guide_points(model: BodyModel) -> BodyPoints:
     """GUIDE_POINTS vertices of any body, far apart: distances to points at random are too large by centimetres where
-    these leave gaps, most of all on hands."""
+    these leave gaps, most of all on hands. InputError for a body without hands."""
+    in_face = np.isin(np.arange(len(model.template)), model.faces)
     of_hand = np.isin(mover()[model.weights.argmax(1)], (LEFT_WRIST, RIGHT_WRIST))
+    if not (in_face & of_hand).any():
+        raise InputError(f'The body "{model.name}" cannot be guided.', "None of its skin moves mostly with a hand.",
+                         "Use a body file of SMPL-X, whole and with its weights.")
     vertices = np.concatenate([np.flatnonzero(part)[spread(model.template[part], count)] for part, count in (
-        (of_hand, HAND_POINTS), (~of_hand, GUIDE_POINTS - HAND_POINTS))])
+        (in_face & of_hand, HAND_POINTS), (in_face & ~of_hand, GUIDE_POINTS - HAND_POINTS))])
     face = np.zeros(len(model.template), np.int64)
     face[model.faces] = np.arange(len(model.faces))[:, None]
     face = face[vertices]

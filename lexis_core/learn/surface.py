@@ -32,7 +32,7 @@ class Surface:
     def to(self, device: str) -> Surface:
         return Surface(*(getattr(self, entry.name).to(device) for entry in fields(self)))
 
-    def take(self, rows: Tensor | slice) -> Surface:
+    def take(self, rows: Tensor) -> Surface:
         """The surface with only these points."""
         return Surface(self.template[rows], self.shape[rows], self.normal[rows], self.weights[rows], self.joints,
                        self.joint_shape)

@@ -182,7 +182,7 @@ class Sampler:
             tokens, states = found["new_clean_tokens"], States(*(found[name] for name in States._fields))
             if (guided and stage >= 0) or (measured and k + 1 == len(line)):
                 told = work.run("decoder", {"tokens": begun + work.back(tokens), **points}, ("body", "object"))
-                goal = _goal(touching(work.back(told["body"])), told["object"])
+                goal = Goal(**work.placed(_goal(touching(work.back(told["body"])), told["object"])._asdict()))
             if guided and stage >= 0:
                 kept = True
                 for rate in rates(stage):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from lexis_core.body import default_body, pose
 from lexis_core.body.names import JOINTS
-from lexis_core.body.surface import guide_surface
+from lexis_core.body.surface import guide_points, guide_surface
 from lexis_core.errors import Cancelled, InputError
+from lexis_core.interfield import SIGMA
 from lexis_core.objects.library import make
 from lexis_core.pipeline import Pins, reconstruct, reconstructions, refine
 from lexis_core.reconstruction import load
 from lexis_core.runtime.crop import crop_of, cropped, start_of, state_of
-from lexis_core.runtime.sampler import Free, Goal, Sampler, Weights, _scene, times
+from lexis_core.runtime.sampler import Free, Goal, Sampler, Weights, _scene, times, touching
 from lexis_core.runtime.session import Sessions
 from lexis_core.runtime.states import States
 
@@ -246,3 +248,20 @@ def test_a_result_of_another_body_and_an_unknown_joint_are_told(found, sessions)
         refine(found[0][0], body=smplx_like(vertices=4000), sessions=sessions)
     with pytest.raises(InputError, match="no joint tail"):
         refine(found[0][0], pins=Pins(joints=("tail",)), sessions=sessions)
+
+
+def test_what_is_predicted_nearly_to_touch_is_aimed_at_touch():
+    distance = np.float32([0, 0.03, 0.2])
+    aimed = np.sqrt(-2 * np.log(touching(np.exp(-0.5 * (distance / SIGMA) ** 2)))) * SIGMA
+    assert aimed[0] == 0 and aimed[1] < 0.01 and abs(aimed[2] - 0.2) < 1e-3
+    assert touching(np.float32([[0, 1e-30, 1]])).dtype == np.float32
+
+
+def test_guidance_measures_only_on_the_skin():
+    """Loose vertices, as some body files have for eyes or helpers, are none of it."""
+    body = smplx_like(1500)
+    assert len(np.unique(body.faces)) < len(body.template)
+    points = guide_points(body)
+    np.testing.assert_allclose(points.barycentric.sum(1), 1)
+    with pytest.raises(InputError, match="hand"):
+        guide_points(replace(body, weights=np.eye(55, dtype=np.float32)[np.zeros(len(body.template), int)]))

@@ -45,7 +45,7 @@ class Benchmark:
     seen         : their views
     truth        : camera space
     kind         : (N,) int64, as starts.kind_of has it
-    points       : (N, 1024, 3) of each object, canonical
+    points       : (N, 256, 3) of each object, canonical
     thing        : fewer of them with normals, for the optimisation
     """
 
