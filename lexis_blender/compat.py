@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
 from typing import Any
 
 import bpy
@@ -112,6 +112,18 @@ def quiet() -> Iterator[None]:
     finally:
         os.dup2(kept, 1)
         os.close(kept)
+
+
+def with_window() -> AbstractContextManager:
+    """A context with a window. It has none in a script that has just opened a file, until Blender itself goes on.
+
+    Where it has one it is left alone: with Python 3.11 an operator inside temp_override looks into its dictionary
+    without holding the interpreter's lock while another thread runs, and may crash Blender.
+    """
+    windows = bpy.context.window_manager.windows
+    if bpy.context.window is not None or not windows:
+        return nullcontext()
+    return bpy.context.temp_override(window=windows[0])
 
 
 def largest_view(window: bpy.types.Window | None) -> dict[str, Any] | None:

@@ -59,10 +59,12 @@ def failed(operator: Operator, error: LexisError) -> set[str]:
 
 def show(error: LexisError) -> None:
     """Open the dialog, from anywhere on the main thread. Without a window it goes to the standard output."""
-    if bpy.app.background or bpy.context.window is None:
-        print(error)
-        return
-    bpy.ops.lexis.show_error("INVOKE_DEFAULT", what=error.what, why=error.why, remedy=error.remedy, fix=fix_for(error))
+    with compat.with_window():
+        if bpy.app.background or bpy.context.window is None:
+            print(error)
+            return
+        bpy.ops.lexis.show_error("INVOKE_DEFAULT", what=error.what, why=error.why, remedy=error.remedy,
+                                 fix=fix_for(error))
 
 
 def fix_for(error: LexisError) -> str:

@@ -17,7 +17,7 @@ from mathutils import Vector
 
 from lexis_core.errors import InputError
 
-from . import snapshot, view
+from . import compat, snapshot, view
 
 if TYPE_CHECKING:
     from lexis_core.body.model import BodyModel
@@ -89,10 +89,13 @@ def bring_in(solved: Solved, name: str, scene: str) -> Imported:
     from . import api
     from .scene import hypotheses
 
-    with in_scene(scene), _work_kept() as working:
-        made = api.import_reconstruction(solved.found[0], body=solved.model, options=api.ImportOptions(name=name))
-        hypotheses.keep(made, solved.found)
-        bpy.ops.ed.undo_push(message="LEXIS Reconstruct")
+    try:
+        with in_scene(scene), _work_kept() as working:
+            made = api.import_reconstruction(solved.found[0], body=solved.model, options=api.ImportOptions(name=name))
+            hypotheses.keep(made, solved.found)
+            bpy.ops.ed.undo_push(message="LEXIS Reconstruct")
+    except InputError as error:
+        raise InputError(error.what, error.why, f"{error.remedy} Then import {solved.paths[0]}.") from error
     tell(solved)
     _look_at(made, working)
     return made
@@ -167,17 +170,16 @@ def _lines(note: str) -> list[str]:
 
 @contextmanager
 def in_scene(name: str) -> Iterator[None]:
-    """The window shows the scene of that name while it lasts. Where there is no such scene any more, its own is left.
-
-    Not by temp_override: with Python 3.11 an operator inside one looks into its dictionary without holding the
-    interpreter's lock while another thread runs, and crashes Blender.
-    """
-    window, scene = bpy.context.window, bpy.data.scenes.get(name)
-    if scene is None or window.scene == scene:
-        yield
-        return
-    shown, window.scene = window.scene, scene
-    try:
-        yield
-    finally:
-        window.scene = shown
+    """The window shows the scene of that name while it lasts; its own where there is none of that name any more."""
+    scene = bpy.data.scenes.get(name)
+    with compat.with_window():
+        window = bpy.context.window
+        if window is None or scene is None or window.scene == scene:
+            yield
+            return
+        shown, layer, window.scene = window.scene, window.view_layer, scene
+        try:
+            yield
+        finally:
+            window.scene = shown
+            window.view_layer = layer

@@ -56,10 +56,13 @@ def put_measured(context: bpy.types.Context, made: Imported, field: InterField, 
 
 @contextmanager
 def object_mode(context: bpy.types.Context) -> Iterator[None]:
-    """Inside the block Blender is in object mode, and afterwards in the mode it was in."""
+    """Inside the block Blender is in object mode, and afterwards in the mode it was in. InputError where it cannot."""
     active = context.view_layer.objects.active
     mode = "OBJECT" if active is None else active.mode
     if mode != "OBJECT":
+        if not bpy.ops.object.mode_set.poll():
+            raise InputError(f'Blender does not leave the mode that "{active.name}" is in.',
+                             "What is hidden keeps its mode.", f'Show "{active.name}", or leave its mode.')
         bpy.ops.object.mode_set(mode="OBJECT")
     try:
         yield
@@ -88,6 +91,7 @@ def _pose(context: bpy.types.Context, made: Imported, model: BodyModel, result: 
     into_rig = np.linalg.inv(stands) @ moved
     armature.set_pose(made.rig, joint_rotations(model, state), joints[0], state.translation, into_rig)
     shapes.set_shape(made.body, model, state)
+    context.view_layer.update()  # it may hang on a bone
     _place(made.object, Matrix(moved) @ placement(result.state.object))
 
 

@@ -169,17 +169,21 @@ def test_switching_hypotheses_poses_the_same_rig(several, small_body):
     assert datablocks() == before
 
 
-def test_under_a_stretched_parent_the_object_is_placed_all_the_same(several):
+@pytest.mark.parametrize("bone", ["", "right_wrist"])
+def test_under_a_stretched_parent_or_a_bone_the_object_is_placed_all_the_same(several, bone):
     made, results = several
-    holder = bpy.data.objects.new("holder", None)
-    bpy.context.scene.collection.objects.link(holder)
-    holder.scale, holder.rotation_euler, holder.location = (1, 2, 0.5), (0.3, 0.2, 0.5), (1, 2, 3)
+    holder = made.rig if bone else bpy.data.objects.new("holder", None)
+    if not bone:
+        bpy.context.scene.collection.objects.link(holder)
+        holder.scale, holder.rotation_euler, holder.location = (1, 2, 0.5), (0.3, 0.2, 0.5), (1, 2, 3)
     made.object.parent = holder
+    if bone:
+        made.object.parent_type, made.object.parent_bone = "BONE", bone
     for number in (2, 3, 2):
         bpy.ops.lexis.next_hypothesis(number=number)
         wanted = results[number - 1]
         assert_allclose(evaluated_vertices(made.object), in_world(wanted.object_mesh().vertices), atol=1e-5)
-        assert_array_equal(api.read_back(made).state.object.rotation, wanted.state.object.rotation)
+        assert_allclose(api.read_back(made).state.object.rotation, wanted.state.object.rotation, atol=1e-6)
     assert made.object.parent == holder
 
 
