@@ -18,7 +18,7 @@ from lexis_core.learn import checkpoint, sampler
 from lexis_core.learn.guidance import Weights
 from lexis_core.runtime import golden
 from lexis_core.runtime.bundle import MANIFEST, default_bundle_folder, describe, is_plain_path, open_bundle, seal_bundle
-from lexis_core.runtime.sampler import STAR
+from lexis_core.runtime.sampler import BLUR, STAR, TOUCHING
 from onnx_export.golden import write_golden
 from onnx_export.graphs import graphs_of
 from onnx_export.write import write
@@ -68,7 +68,7 @@ def _lexis(flow: sampler.Flow, weights: Path) -> dict[str, Any]:
     return {
         "sigma": SIGMA, "steps": sampler.STEPS, "star": STAR, "guided_steps": sampler.GUIDED_STEPS,
         "times": {"noise": sampler.times(sampler.STEPS, False), "star": sampler.times(sampler.STEPS, True)},
-        "touching": sampler.TOUCHING, "blur": sampler.BLUR,
+        "touching": TOUCHING, "blur": BLUR,
         "rates": [sampler.rates(k) for k in range(sampler.GUIDED_STEPS)], "keep": sampler.KEEP,
         "weights": asdict(Weights()),
         "tokens": p.tokens, "code_width": p.code_width, "guide_points": sampler.GUIDE_POINTS, "licence": LICENCE,
