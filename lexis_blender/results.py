@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bpy
-import numpy as np
 from mathutils import Vector
 
 from lexis_core.errors import InputError
@@ -133,11 +132,10 @@ def _look_at(made: Imported, working: bool) -> None:
     looking = place["area"].spaces.active.region_3d
     if looking.view_perspective == "CAMERA":
         return
-    corners = np.array([item.matrix_world @ Vector(corner) for item in (made.body, made.object)
-                        for corner in item.bound_box])
-    low, high = corners.min(0), corners.max(0)
+    corners = [item.matrix_world @ Vector(corner) for item in (made.body, made.object) for corner in item.bound_box]
+    low, high = (Vector(pick(along) for along in zip(*corners, strict=True)) for pick in (min, max))
     looking.view_location = (low + high) / 2
-    looking.view_distance = view.distance_to_see(place, float(np.linalg.norm(high - low)) / 2)
+    looking.view_distance = view.distance_to_see(place, (high - low).length / 2)
 
 
 def put_on(solved: Solved, import_id: str, scene: str) -> None:
