@@ -20,7 +20,7 @@ from lexis_core.learn.sampler import WEIGHTS, load_flow
 
 KINDS = {"net": net.KIND, "encoder": image_encoder.KIND, "flow": flow_net.KIND}
 KEPT = ("kind", "type", "params", "step", "validation")
-PATHS = ("states", "out", "net", "encoder")  # settings that only mean something where the training ran
+PATHS = ("states", "out", "net", "encoder", "begin")  # settings that only mean something where the training ran
 MOST = 40_000_000  # bytes, together
 
 
