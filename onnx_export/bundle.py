@@ -18,7 +18,7 @@ from lexis_core.learn import checkpoint, sampler
 from lexis_core.learn.guidance import Weights
 from lexis_core.runtime import golden
 from lexis_core.runtime.bundle import MANIFEST, default_bundle_folder, describe, is_plain_path, open_bundle, seal_bundle
-from lexis_core.runtime.sampler import BLUR, STAR, TOUCHING
+from lexis_core.runtime.sampler import BLUR, GUIDED_STEPS, INNER, RATE, STAR, STEPS, TOUCHING, times
 from onnx_export.golden import write_golden
 from onnx_export.graphs import graphs_of
 from onnx_export.write import write
@@ -66,11 +66,10 @@ def _lexis(flow: sampler.Flow, weights: Path) -> dict[str, Any]:
     """What whoever runs the networks must know of them."""
     p = flow.flow.p
     return {
-        "sigma": SIGMA, "steps": sampler.STEPS, "star": STAR, "guided_steps": sampler.GUIDED_STEPS,
-        "times": {"noise": sampler.times(sampler.STEPS, False), "star": sampler.times(sampler.STEPS, True)},
+        "sigma": SIGMA, "steps": STEPS, "star": STAR, "guided_steps": GUIDED_STEPS,
+        "times": {"noise": times(STEPS, False), "star": times(STEPS, True)},
         "touching": TOUCHING, "blur": BLUR,
-        "rates": [sampler.rates(k) for k in range(sampler.GUIDED_STEPS)], "keep": sampler.KEEP,
-        "weights": asdict(Weights()),
+        "inner": INNER, "rate": RATE, "weights": asdict(Weights()),
         "tokens": p.tokens, "code_width": p.code_width, "guide_points": sampler.GUIDE_POINTS, "licence": LICENCE,
         "training": training_of(weights),
     }

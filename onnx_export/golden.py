@@ -57,7 +57,8 @@ def golden_input(flow: Flow) -> dict[str, Array]:
              "clean_tokens": (1, p.tokens, p.code_width)}
     return {
         **seen._asdict(), **states, **{name: _numbers(rng, shape) for name, shape in noise.items()},
-        "started": one, "scale": -one, "share": 0.2 * one, "keep": 0.8 * one, "onward": 0.1 * one,
+        "started": one, "scale": -one, "toward": 0.2 * one, "keep": 0.8 * one,
+        "settle": 0.3 * one, "onward": 0.1 * one,
         "body_time": 0.7 * one, "object_time": 0.7 * one, "rate": one, "term_weights": Weights().tensor().numpy(),
         "free_joints": np.ones((1, 21)), "free_body": one, "free_betas": one, "free_object": one,
         "body_points": flow.body_rest.numpy()[None], "body_weight": np.ones((1, points)),

@@ -17,6 +17,7 @@ from lexis_core.learn.guidance import Scene, guide, interfield_goal
 from lexis_core.learn.observed import Observed
 from lexis_core.learn.sampler import GUIDE_POINTS, Flow
 from lexis_core.learn.surface import Surface
+from lexis_core.runtime.sampler import Shares
 from lexis_core.runtime.seen import LANDMARKS, PIXELS, SIDE
 from onnx_export.lean import NORMS, Kept, LeanFlow, Paces, apart
 
@@ -93,7 +94,7 @@ class Step(Graph):
         p, made = flow.flow.p, _context(flow)
         tokens = ("B", p.tokens, p.code_width)
         x: Shapes = {"x_tokens": tokens, "x_body": ("B", BODY), "x_object": ("B", OBJECT), "clean_tokens": tokens}
-        shares: Shapes = {name: ("B",) for name in ("share", "keep", "onward")}
+        shares: Shapes = {name: ("B",) for name in Shares._fields}
         self.kept = {name: shape for name, shape in made.items() if name.startswith(("key", "value"))}
         super().__init__("step", x | _of("now_", STATES) | shares | {"pace": made["paces"][1:]}
                          | {name: made[name] for name in ("start_tokens", "pose", *self.kept)}
@@ -103,7 +104,7 @@ class Step(Graph):
     def found(self, given: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         x, clean = Coordinates(*(given[f"x_{name}"] for name in Coordinates._fields)), given["clean_tokens"]
         now, known = (States(*(given[before + name] for name in STATES)) for before in ("now_", "start_"))
-        shares = [given[name] for name in ("share", "keep", "onward")]
+        shares = [given[name] for name in Shares._fields]
         keys = [given[name] for name in self.kept]
         layers = len(keys) // 2
         kept = Kept(tuple(keys[:layers]), tuple(keys[layers:]), given["pose"], given["pace"])

@@ -8,12 +8,15 @@ choice: everything else, above all that the network gives the clean state, relat
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lexis_core.errors import InputError
+from lexis_core.learn import checkpoint
 from lexis_core.learn.flow_state import BODY, OBJECT, Coordinates, Reference, place_of
 from lexis_core.learn.kinematics import sixd_from_rotation
 from lexis_core.learn.layers import Attention, Block, fourier, learned, mlp
@@ -227,3 +230,15 @@ class LexisFlow(nn.Module):
                       -1).float(),
             torch.cat([out["object_rotation"](object[:, 0]), out["object_offset"](object[:, 1])], -1).float())
         return Output(clean, self.pose_out(body[:, n + 3]).float().unflatten(-1, (21, 6)))
+
+
+def load_network(path: str | Path) -> LexisFlow:
+    """The network of a checkpoint that train_flow wrote, or of what ships of it. InputError when it cannot be."""
+    content = checkpoint.load(path, KIND)
+    try:
+        flow = LexisFlow(FlowParams(**content["params"]))
+        flow.load_state_dict({name: value.float() for name, value in content["flow"].items()})
+    except (KeyError, TypeError, RuntimeError, AttributeError) as error:
+        raise InputError(f"{path} does not fit this version's LEXIS-Flow.", "Its sizes or its weights are others.",
+                         "Train again with this version.") from error
+    return flow

@@ -27,6 +27,8 @@ class Moving(NamedTuple):
 class Share(NamedTuple):
     """toward : (B,) of the way from x to the clean estimate that is gone before the network is asked, 0 the first time
     keep   : (B,) of where guidance left the states, the rest what the network says now
+    settle : (B,) of the tokens of before, the rest what the network says now: 1 - 1 / k for the k-th makes them the mean
+             of all it said, which tells the field better than any
     onward : (B,) of the way from x to what the network says that is gone after it was asked, 0 before guidance: what
              the network is unsure of is small in its own numbers, and no longer is once it is a rotation
     body, object : (B,) times of the two streams, where x is then; 0 noise, 1 data
@@ -34,6 +36,7 @@ class Share(NamedTuple):
 
     toward: Tensor
     keep: Tensor
+    settle: Tensor
     onward: Tensor
     body: Tensor
     object: Tensor
@@ -66,7 +69,8 @@ def step(flow: LexisFlow, now: Moving, share: Share, context: Context, reference
     kept = out.clean.toward(clean, share.keep, share.keep)
     theta = _pose(out.pose, now.states.theta, reference.states.theta, share.keep, free.joints)
     x = x.toward(_free(out.clean, free), share.onward, share.onward)
-    return Moving(x, out.clean.tokens, _held(kept, theta, reference, focal, free))
+    tokens = torch.lerp(out.clean.tokens, now.tokens, share.settle[:, None, None])
+    return Moving(x, tokens, _held(kept, theta, reference, focal, free))
 
 
 def _pose(change: Tensor, now: Tensor, known: Tensor, keep: Tensor, free: Tensor) -> Tensor:

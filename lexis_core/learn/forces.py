@@ -1,7 +1,9 @@
-"""What guidance measures, and its gradient in closed form: how each term pulls at points, and what that does to joints.
+"""What guidance measures, and how it depends on what moves: the energy, its gradient and its curvature in closed form.
 
-A gradient of points' positions is a force. Forces on the skin are summed into each joint's force and moment (virtual
-work), so no step of the body's chain is taken back one by one, and the gradient is the few products that the energy is.
+Every term is a sum of robust squares of residuals: a distance that should be another one, an outline or a landmark that
+is missed, a depth under the skin. How a residual changes with each number that moves is known without a tape: a joint's
+turn moves a point about the joint by what of the point hangs on it. Gradient and curvature (Gauss and Newton's, each
+residual weighted as its robust square is steep there) are two products of these.
 """
 
 from __future__ import annotations
@@ -47,97 +49,130 @@ class Goal(NamedTuple):
     object_weight: Tensor
 
 
-class Wrench(NamedTuple):
-    """A gradient of a rigid thing's motion. force (B, ..., 3) by its place; torque (B, ..., 3) by a turn in camera
-    axes about its own origin."""
-
-    force: Tensor
-    torque: Tensor
-
-
 class Pull(NamedTuple):
-    """energy (B, 4) of field, mask, landmarks and inside; turns (B, 22, 3, 3) of the joints; joints : of each of the 22
-    and all that hangs on it, about the joint; object : about its canonical origin."""
+    """energy (B, 4) of field, mask, landmarks and inside; gradient (B, 75) and curvature (B, 75, 75) of their sum by
+    the turns of the 22 joints, the pelvis's place, the object's turn and its offset from the pelvis: radians, the pelvis
+    and the object in camera axes, other joints in their own; crop sides and log depth; metres."""
 
     energy: Tensor
-    turns: Tensor
-    joints: Wrench
-    object: Wrench
+    gradient: Tensor
+    curvature: Tensor
 
 
-class _Skin(NamedTuple):
-    """Forces on skin points themselves (B, P, 3), on the skin points nearest to the object's (B, Q, 3), on their
-    normals (B, Q, 3), and on the object's nearest to the skin's (B, P, 3) and the object's own (B, Q, 3)."""
+class Residuals(NamedTuple):
+    """R numbers that should be zero.
 
-    points: Tensor
-    met: Tensor
-    normals: Tensor
-    object_met: Tensor
-    object: Tensor
+    energy      : (B,) of them all; steep, bend : (B, R) its first derivative by each, and its second
+    way         : (B, R, 3) how each grows with the place of its point; with that of a point opposite it falls as much
+    """
+
+    energy: Tensor
+    steep: Tensor
+    bend: Tensor
+    way: Tensor
 
 
 def pull(rig: Rig, surface: Surface, pelvis: Tensor, object: Tensor, middle: Tensor, seen: Observed, landmark: Tensor,
-         goal: Goal, weights: Tensor) -> Pull:
-    """Energies of a posed skeleton and object points (B, Q, 3), and their gradient.
+         goal: Goal, weights: Tensor, follows: Tensor) -> Pull:
+    """Energies of a posed skeleton and object points (B, Q, 3), and how they change.
 
     surface  : of the rig; its last K points are landmarks, which of the 33 says landmark (K,)
     middle   : (B, 3) the object's canonical origin; pelvis (B, 3); weights (4,) of the terms
+    follows  : (B,) 1 where the object goes along with the body, 0 where it is held
     """
     count = goal.body.shape[1]
     points, normals = surface.skinned(rig)
-    object = object - pelvis[:, None]
-    pairs = nearest(points[:, :count], object)
-    met = pick(torch.cat([points, normals, rig.rest, surface.normal.expand_as(normals)], -1), pairs[1])
-    near, skin = _surfaces(points[:, :count], met[..., :6], object, pairs, goal, weights)
-    beside, outside = _beside(seen, object + pelvis[:, None], weights[1])
-    missed, where, inward = _missed(seen, object + pelvis[:, None], weights[1])
-    marks, upon = _landmarks(seen, points[:, count:] + pelvis[:, None], landmark, weights[2])
-    energy = torch.stack([near[0], beside + missed, marks, near[1]], 1)
-    joints = _on_joints(rig, surface, torch.cat([skin.points, upon], 1), pairs[1], met[..., 6:], skin)
-    force = torch.cat([skin.object + outside, skin.object_met, inward], 1)
-    at = torch.cat([object, pick(object, pairs[0]), where - pelvis[:, None]], 1) - (middle - pelvis)[:, None]
-    return Pull(energy, rig.turns, joints, Wrench(force.sum(1), torch.linalg.cross(at, force, dim=-1).sum(1)))
+    marks, points, about = points[:, count:] + pelvis[:, None], points[:, :count], object - pelvis[:, None]
+    to_object, to_skin = nearest(points, about)
+    met = pick(torch.cat([points, normals.detach()[:, :count]], -1), to_skin)
+    opposite = pick(about, to_object)
+
+    upon = _landmarks(seen, marks, landmark, weights[2])
+    near = _gaps(points - opposite, goal.body, goal.body_weight, weights[0])
+    far = _gaps(met[..., :3] - about, goal.object, goal.object_weight, OBJECT_SHARE * weights[0])
+    under = _inside(met[..., :3] - about, met[..., 3:], weights[3])
+    beside = _beside(seen, object, weights[1])
+    missed, where = _missed(seen, object, weights[1])
+
+    arms = _arms(rig, surface)
+    of_skin, of_marks = arms[..., :count], arms[..., count:]
+    of_met = of_skin.gather(3, to_skin[:, None, None].expand(-1, POSED, 3, -1))
+    skin = torch.cat([part.way for part in (upon, near, far, under)], 1).transpose(1, 2)
+    turned = _turned(rig, torch.cat([of_marks, of_marks, of_skin, of_met, of_met], -1), skin)
+    at = (torch.cat([opposite + pelvis[:, None], object, object, object, where], 1) - middle[:, None]).transpose(1, 2)
+    thing = torch.cat([-near.way, -far.way, -under.way, beside.way, missed.way], 1).transpose(1, 2)
+    alone = upon.steep.shape[1], at.shape[2] - skin.shape[2] + upon.steep.shape[1]  # of the body's and the object's only
+    skin, turned = _wider(skin, after=alone[1]), _wider(turned, after=alone[1])
+    thing = _wider(torch.cat([torch.linalg.cross(at, thing, dim=1), thing], 1), before=alone[0])
+    whole = skin + follows[:, None, None] * thing[:, 3:]
+    rows = torch.cat([turned, _place(seen.focal, pelvis) @ whole, thing], 1)
+
+    parts = upon, near, far, under, beside, missed
+    steep, bend = torch.cat([part.steep for part in parts], 1), torch.cat([part.bend for part in parts], 1)
+    energy = near.energy + far.energy, beside.energy + missed.energy, upon.energy, under.energy
+    return Pull(torch.stack(energy, 1), (rows @ steep[..., None])[..., 0],
+                (rows * bend[:, None]) @ rows.transpose(1, 2))
 
 
-def _surfaces(points: Tensor, met: Tensor, object: Tensor, pairs: tuple[Tensor, Tensor], goal: Goal, weights: Tensor,
-              ) -> tuple[tuple[Tensor, Tensor], _Skin]:
-    """Energies (B,) of field and inside, and the forces. met (B, Q, 6): the skin points nearest to the object's, and
-    their normals."""
-    to_object = points - pick(object, pairs[0])
-    to_skin, normal = object - met[..., :3], met[..., 3:]
-    body, at_body = _gap(to_object, goal.body, goal.body_weight)
-    thing, at_thing = _gap(to_skin, goal.object, goal.object_weight)
-    depth = -(to_skin * normal).sum(-1)
-    under = (to_skin.square().sum(-1) < REACH**2 / 9) & (depth > 0)
-    depth = torch.where(under, depth, torch.zeros_like(depth))
-    inside = (depth / DEPTH_SPREAD).square().mean(1) * 10
-    press = (weights[3] * 20 / DEPTH_SPREAD**2 * depth / depth.shape[1])[..., None]
-    at_body, at_thing = weights[0] * at_body, OBJECT_SHARE * weights[0] * at_thing - press * normal
-    return (weights[0] * (body + OBJECT_SHARE * thing), weights[3] * inside), _Skin(
-        at_body, -at_thing, -press * to_skin, -at_body, at_thing)
+def _arms(rig: Rig, surface: Surface) -> Tensor:
+    """(B, 22, 3, N) camera axes, metres: what of each point hangs on each joint, from the joint; a joint that turns
+    moves a point across this."""
+    weights = surface.weights.T
+    hung = weights[:, None] * (rig.turns @ rig.rest.transpose(1, 2)[:, None] + rig.shifts[..., None])
+    descent = weights.new_tensor(_DESCENT)
+    return (descent @ hung.flatten(2)).unflatten(2, (3, -1)) - rig.places[..., None] * (descent @ weights)[:, None]
 
 
-def _gap(toward: Tensor, goal: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Energy (B,) of distances that should be others, and its gradient by where the points (B, P, 3) are."""
+def _turned(rig: Rig, arms: Tensor, way: Tensor) -> Tensor:
+    """Points with these arms (B, 22, 3, R) and residuals that grow this way (B, 3, R) -> how these grow with a turn of
+    each joint (B, 66, R)."""
+    across = torch.linalg.cross(arms, way[:, None].expand_as(arms), dim=2)
+    own = torch.cat([across[:, :1], rig.turns[:, 1:].transpose(2, 3) @ across[:, 1:]], 1)
+    return own.flatten(1, 2)
+
+
+def _place(focal: Tensor, pelvis: Tensor) -> Tensor:
+    """(B, 3, 3) rows: where the pelvis goes with its place in the picture, and with the log of its depth."""
+    flat = (pelvis[:, 2] / focal)[:, None, None] * torch.eye(3, device=focal.device)[:2]
+    return torch.cat([flat, pelvis[:, None]], 1)
+
+
+def _wider(rows: Tensor, before: int = 0, after: int = 0) -> Tensor:
+    """(B, D, R) with zeros for residuals that do not depend on it."""
+    return functional.pad(rows, (before, after))
+
+
+def _gaps(toward: Tensor, goal: Tensor, weight: Tensor, strength: Tensor) -> Residuals:
+    """Distances, the lengths of toward (B, P, 3), that should be others; as nothing beyond REACH."""
     distance = length(toward)
     miss = (distance.clamp(max=REACH) - goal) / FIELD_SPREAD
-    share = weight / (weight.sum(1, keepdim=True) + 1)
-    slope = torch.where(distance < REACH, share * _slope(miss) / (FIELD_SPREAD * distance), torch.zeros_like(share))
-    return (share * _robust(miss)).sum(1), slope[..., None] * toward
+    share = strength * weight / (weight.sum(1, keepdim=True) + 1)
+    near = (distance < REACH).to(share)
+    return Residuals((share * _robust(miss)).sum(1), share * near * _slope(miss), share * near * _bend(miss),
+                     toward / (FIELD_SPREAD * distance[..., None]))
 
 
-def _beside(seen: Observed, object: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Object points beside both masks: energy (B,), gradient (B, Q, 3)."""
-    at = seen.project(object)
-    value, slope = seen.slope(at, 3)
+def _inside(toward: Tensor, normal: Tensor, strength: Tensor) -> Residuals:
+    """Object points under the skin: the skin points nearest to them lie in this direction (B, Q, 3), and have these
+    normals, which are taken as they are."""
+    depth = (toward * normal).sum(-1)
+    under = ((toward.square().sum(-1) < REACH**2 / 9) & (depth > 0)).to(depth)
+    share = 20 * strength * under / depth.shape[1]
+    depth = depth / DEPTH_SPREAD
+    return Residuals(0.5 * (share * depth.square()).sum(1), share * depth, share, normal / DEPTH_SPREAD)
+
+
+def _beside(seen: Observed, object: Tensor, strength: Tensor) -> Residuals:
+    """Object points beside both masks."""
+    value, slope = seen.slope(seen.project(object), 3)
     beside = functional.relu(value - DEAD_ZONE) / MASK_SPREAD
-    told = (weight * seen.seen[:, 3] * seen.seen[:, 1])[:, None]
-    pull = told * _slope(beside) / (MASK_SPREAD * beside.shape[1])
-    return told[:, 0] * _robust(beside).mean(1), _lifted(seen, object, pull[..., None] * slope)
+    share = (strength * seen.seen[:, 3] * seen.seen[:, 1])[:, None] / beside.shape[1] * (beside > 0)
+    return Residuals((share * _robust(beside)).sum(1), share * _slope(beside), share * _bend(beside),
+                     _lifted(seen, object, slope / MASK_SPREAD))
 
 
-def _missed(seen: Observed, object: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Pixels of the object's mask that no point meets: energy (B,), the points nearest to them (B, 96, 3), gradient."""
+def _missed(seen: Observed, object: Tensor, strength: Tensor) -> tuple[Residuals, Tensor]:
+    """Pixels of the object's mask that no point meets, and the points nearest to them (B, 96, 3)."""
     at = seen.project(object)
     with torch.no_grad():
         which = gaps(seen.pixels, at).argmin(2)
@@ -145,19 +180,22 @@ def _missed(seen: Observed, object: Tensor, weight: Tensor) -> tuple[Tensor, Ten
     apart = near[..., 3:] - seen.pixels
     met = length(apart)
     missed = functional.relu(met - 2 * DEAD_ZONE) / MASK_SPREAD
-    told = (weight * seen.seen[:, 3] * seen.seen[:, 1])[:, None]
-    pull = told * _slope(missed) / (MASK_SPREAD * missed.shape[1] * met)
-    return told[:, 0] * _robust(missed).mean(1), near[..., :3], _lifted(seen, near[..., :3], pull[..., None] * apart)
+    share = (strength * seen.seen[:, 3] * seen.seen[:, 1])[:, None] / missed.shape[1] * (missed > 0)
+    return Residuals((share * _robust(missed)).sum(1), share * _slope(missed), share * _bend(missed),
+                     _lifted(seen, near[..., :3], apart / (MASK_SPREAD * met[..., None]))), near[..., :3]
 
 
-def _landmarks(seen: Observed, marks: Tensor, landmark: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Landmarks of the body (B, K, 3) beside those of the picture: energy (B,), gradient (B, K, 3)."""
-    off = (seen.project(marks) - seen.landmarks[:, landmark]) / LANDMARK_SPREAD
-    away = length(off)
+def _landmarks(seen: Observed, marks: Tensor, landmark: Tensor, strength: Tensor) -> Residuals:
+    """Landmarks of the body (B, K, 3) beside those of the picture: how far to the right, then how far down."""
+    right, down = ((seen.project(marks) - seen.landmarks[:, landmark]) / LANDMARK_SPREAD).unbind(-1)
     trust = seen.confidence[:, landmark].square() * seen.seen[:, 2:3]
-    share = weight * trust / (trust.sum(1, keepdim=True) + 1)
-    pull = share * _slope(away) / (LANDMARK_SPREAD * away)
-    return (share * _robust(away)).sum(1), _lifted(seen, marks, pull[..., None] * off)
+    share = strength * trust / (trust.sum(1, keepdim=True) + 1)
+    away = (right.square() + down.square() + 1e-8).sqrt()
+    bend = share * _bend(away)
+    axes = torch.eye(2, device=marks.device) / LANDMARK_SPREAD
+    return Residuals((share * _robust(away)).sum(1), torch.cat([bend * right, bend * down], 1),
+                     torch.cat([bend, bend], 1),
+                     torch.cat([_lifted(seen, marks, axis.expand(*marks.shape[:2], 2)) for axis in axes], 1))
 
 
 def _lifted(seen: Observed, points: Tensor, flat: Tensor) -> Tensor:
@@ -168,28 +206,6 @@ def _lifted(seen: Observed, points: Tensor, flat: Tensor) -> Tensor:
     return torch.cat([across, torch.where(points[..., 2:] > 0.1, away, torch.zeros_like(away))], -1)
 
 
-def _on_joints(rig: Rig, surface: Surface, force: Tensor, rows: Tensor, met: Tensor, skin: _Skin) -> Wrench:
-    """Forces on the skin -> on each joint and all that hangs on it.
-
-    force : (B, P + K, 3) on the surface's own points; rows, met : (B, Q) and (B, Q, 6), which points the object's
-    nearest are, their rest points and rest normals; skin.met and skin.normals are the forces there
-    """
-    own = surface.weights.T @ torch.cat([force, _outer(rig.rest, force)], -1)
-    weights = surface.weights[rows].transpose(1, 2)
-    moment = _outer(met[..., :3], skin.met) + _outer(met[..., 3:], skin.normals)
-    each = own + weights @ torch.cat([skin.met, moment], -1)
-    force, moment = each[..., :3], rig.turns @ each[..., 3:].unflatten(-1, (3, 3))
-    torque = torch.stack([moment[..., 1, 2] - moment[..., 2, 1], moment[..., 2, 0] - moment[..., 0, 2],
-                          moment[..., 0, 1] - moment[..., 1, 0]], -1) + torch.linalg.cross(rig.shifts, force, dim=-1)
-    force, torque = (force.new_tensor(_DESCENT) @ torch.cat([force, torque], -1)).split(3, -1)
-    return Wrench(force, torque - torch.linalg.cross(rig.places, force, dim=-1))
-
-
-def _outer(a: Tensor, b: Tensor) -> Tensor:
-    """(B, P, 3), (B, P, 3) -> (B, P, 9)."""
-    return (a[..., :, None] * b[..., None, :]).flatten(2)
-
-
 def _robust(x: Tensor) -> Tensor:
     """Half the square near zero, the length far away (Charbonnier)."""
     return (x.square() + 1).sqrt() - 1
@@ -197,4 +213,9 @@ def _robust(x: Tensor) -> Tensor:
 
 def _slope(x: Tensor) -> Tensor:
     """The derivative of _robust."""
-    return x * (x.square() + 1).rsqrt()
+    return x * _bend(x)
+
+
+def _bend(x: Tensor) -> Tensor:
+    """The curvature of the parabola through zero that has _robust's slope at x."""
+    return (x.square() + 1).rsqrt()

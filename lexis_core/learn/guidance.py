@@ -8,7 +8,6 @@ and clipped, in closed form (forces.py): ordinary operations that export.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from typing import NamedTuple
 
@@ -24,9 +23,10 @@ from lexis_core.learn.proximity import REACH
 from lexis_core.learn.surface import Surface
 from lexis_core.runtime import sampler
 
-# what one step of the gradient moves at most: radians, crop sides and log depth, radians, metres
-UNITS = {"theta": 0.03, "rotation": 0.02, "place": (0.005, 0.005, 0.01), "object_rotation": 0.12, "offset": 0.06}
-SIZE = 63 + 3 + 3 + 3 + 3
+# what one step moves at most: radians of the pelvis and of a joint, crop sides and log depth, radians, metres
+UNITS = {"rotation": 0.02, "theta": 0.03, "place": (0.005, 0.005, 0.01), "object_rotation": 0.12, "offset": 0.06}
+SIZE = 3 + 63 + 3 + 3 + 3
+SOLVER_STEPS = 16  # of conjugate gradients
 
 
 @dataclass(frozen=True)
@@ -72,37 +72,53 @@ def distance_of(field: Tensor) -> Tensor:
 
 def terms(states: States, scene: Scene, goal: Goal, weights: Tensor) -> Tensor:
     """(B, 4) weighted energy of field, mask, landmarks and inside; weights (4,)."""
-    return pulled(states, scene, goal, weights).energy
+    return pulled(states, scene, goal, weights, Free.all(len(states.pelvis))).energy
 
 
-def guided(states: States, scene: Scene, goal: Goal, weights: Tensor, rates: Sequence[float],
+def guided(states: States, scene: Scene, goal: Goal, weights: Tensor, steps: int = sampler.INNER,
            free: Free | None = None) -> States:
-    """A step down the gradient at each rate, each part clipped to its unit."""
+    """So many steps down at the sampler's rate, each part clipped to its unit."""
     free = free or Free.all(len(states.pelvis))
-    for rate in rates:
-        states, _ = guide(states, scene, goal, weights, torch.full_like(free.body, rate), free)
+    for _ in range(steps):
+        states, _ = guide(states, scene, goal, weights, torch.full_like(free.body, sampler.RATE), free)
     return states
 
 
 def guide(states: States, scene: Scene, goal: Goal, weights: Tensor, rate: Tensor, free: Free) -> tuple[States, Tensor]:
-    """One step down the gradient, rate (B,); and the energy (B, 4) before it."""
-    found = pulled(states, scene, goal, weights)
-    change = -clipped(rate[:, None] * slope(found, states, scene.seen.focal, free))
+    """One step down, and the energy (B, 4) before it. rate (B,) : how far down the gradient where nothing curves; where
+    the energy is steep and narrow, only to its ground (Levenberg and Marquardt's step, damped by 1 / rate)."""
+    found = pulled(states, scene, goal, weights, free)
+    unit = allowed(free)
+    gradient, curvature = found.gradient * unit, found.curvature * unit[:, :, None] * unit[:, None]
+    still = torch.eye(SIZE, device=rate.device) + rate[:, None, None] * curvature
+    change = -clipped(solved(still, rate[:, None] * gradient))
     return moved(states, change, scene.seen.focal, free), found.energy
 
 
-def slope(found: Pull, states: States, focal: Tensor, free: Free) -> Tensor:
-    """The gradient (B, 75) of the energy by the change of moved(), at no change."""
-    joints = found.joints
-    own = found.turns[:, 1:].transpose(2, 3)
-    theta = (own @ joints.torque[:, 1:, :, None])[..., 0] * free.joints[..., None] * UNITS["theta"]
-    force = joints.force[:, 0] + free.object[:, None] * found.object.force
-    across = force[:, :2] * states.pelvis[:, 2:] / focal[:, None]
-    place = torch.cat([across, (force * states.pelvis).sum(1, keepdim=True)], 1) * force.new_tensor(UNITS["place"])
-    return torch.cat([theta.flatten(1), UNITS["rotation"] * joints.torque[:, 0] * free.body[:, None],
-                      place * free.body[:, None],
-                      UNITS["object_rotation"] * found.object.torque * free.object[:, None],
-                      UNITS["offset"] * found.object.force * free.object[:, None]], 1)
+def solved(matrix: Tensor, right: Tensor) -> Tensor:
+    """x with matrix x = right, (B, N, N) symmetric positive and (B, N): conjugate gradients, each number in its own
+    scale, so many steps that what remains does not matter. (ONNX has no operation that solves.)"""
+    own = torch.diagonal(matrix, dim1=1, dim2=2).reciprocal()
+    x, rest = torch.zeros_like(right), right
+    way = ready = own * rest
+    size = (rest * ready).sum(1, keepdim=True)
+    for _ in range(SOLVER_STEPS):
+        bent = (matrix @ way[..., None])[..., 0]
+        far = size / ((way * bent).sum(1, keepdim=True) + 1e-20)
+        x, rest = x + far * way, rest - far * bent
+        ready = own * rest
+        before, size = size, (rest * ready).sum(1, keepdim=True)
+        way = ready + size / (before + 1e-20) * way
+    return x
+
+
+def allowed(free: Free) -> Tensor:
+    """(B, 75) what each number may move, in units of UNITS; 0 where it is held."""
+    ones = torch.ones_like(free.body)[:, None].expand(-1, 3)
+    body, object = free.body[:, None] * ones, free.object[:, None] * ones
+    joints = free.joints[..., None].expand(-1, -1, 3).flatten(1)
+    return torch.cat([UNITS["rotation"] * body, UNITS["theta"] * joints, body * body.new_tensor(UNITS["place"]),
+                      UNITS["object_rotation"] * object, UNITS["offset"] * object], 1)
 
 
 def clipped(slope: Tensor) -> Tensor:
@@ -112,9 +128,9 @@ def clipped(slope: Tensor) -> Tensor:
 
 
 def moved(states: States, change: Tensor, focal: Tensor, free: Free) -> States:
-    """States after small changes (B, 75) in units of UNITS: 21 joints, the body's turn and place, the object's turn and
-    its offset from the pelvis."""
-    theta, turn, place, object_turn, offset = change.split([63, 3, 3, 3, 3], 1)
+    """States after small changes (B, 75) in units of UNITS: the body's turn, 21 joints, its place, the object's turn
+    and its offset from the pelvis."""
+    turn, theta, place, object_turn, offset = change.split([3, 63, 3, 3, 3], 1)
     place, body, object = place * place.new_tensor(UNITS["place"]), free.body[:, None], free.object[:, None]
     pelvis = pelvis_of(place_of(states.pelvis, focal) + place * body, focal)
     return States(
@@ -124,9 +140,9 @@ def moved(states: States, change: Tensor, focal: Tensor, free: Free) -> States:
         states.object_position + (pelvis - states.pelvis + UNITS["offset"] * offset) * object)
 
 
-def pulled(states: States, scene: Scene, goal: Goal, weights: Tensor) -> Pull:
-    """What the energy of these states is, and how it pulls."""
+def pulled(states: States, scene: Scene, goal: Goal, weights: Tensor, free: Free) -> Pull:
+    """What the energy of these states is, and how it changes as they move; free : whether the object goes along."""
     rig = scene.surface.rig(states.theta, states.body_rotation, states.betas)
     object = scene.points @ states.object_rotation.transpose(1, 2) + states.object_position[:, None]
     return pull(rig, scene.surface, states.pelvis, object, states.object_position, scene.seen, scene.landmark, goal,
-                weights)
+                weights, free.object)

@@ -15,9 +15,8 @@ from torch import Tensor
 from lexis_core.body import BodyModel, default_body
 from lexis_core.body.surface import GUIDE_POINTS, GuideSurface, guide_surface
 from lexis_core.errors import InputError
-from lexis_core.learn import checkpoint
 from lexis_core.learn.flow_decode import repeated, tokens_of
-from lexis_core.learn.flow_net import KIND, UNKNOWN, Context, FlowParams, LexisFlow
+from lexis_core.learn.flow_net import UNKNOWN, Context, LexisFlow, load_network
 from lexis_core.learn.flow_reference import reference_without_start
 from lexis_core.learn.flow_state import BODY, OBJECT, Coordinates, Free, Reference, States
 from lexis_core.learn.flow_step import Share, begun, prepared, step
@@ -26,7 +25,7 @@ from lexis_core.learn.image_encoder import load_encoder
 from lexis_core.learn.net import LexisNet, load_net
 from lexis_core.learn.observed import Observed
 from lexis_core.learn.surface import Surface
-from lexis_core.runtime.sampler import GUIDED_STEPS, KEEP, STEPS, rates, times
+from lexis_core.runtime.sampler import STEPS, shares, times
 
 WEIGHTS = Path(__file__).parents[1] / "data" / "weights"
 FIELDS = ("interfield", "contact", "true", "none")
@@ -67,14 +66,7 @@ def load_flow(folder: str | Path, model: BodyModel | None = None) -> Flow:
     """
     folder, model = Path(folder), model or default_body()
     net, encoder = load_net(folder / "net.pt").requires_grad_(False), load_encoder(folder / "encoder.pt")
-    content = checkpoint.load(folder / "flow.pt", KIND)
-    try:
-        flow = LexisFlow(FlowParams(**content["params"]))
-        flow.load_state_dict({name: value.float() for name, value in content["flow"].items()})
-    except (KeyError, TypeError, RuntimeError, AttributeError) as error:
-        raise InputError(f"{folder / 'flow.pt'} does not fit this version's LEXIS-Flow.",
-                         "Its sizes or its weights are others.", "Train again with this version.") from error
-    return ready(net, flow, encoder, model)
+    return ready(net, load_network(folder / "flow.pt"), encoder, model)
 
 
 @lru_cache(maxsize=1)
@@ -100,7 +92,7 @@ def regress(flow: Flow, seen: Observed, start: States | None = None, scale: floa
     times = torch.zeros(len(seen.camera))
     _, reference, context = _prepared(flow, seen, start, times, scale)
     none = begun(Coordinates(*(torch.zeros_like(v) for v in noise_of(flow, len(times), None))), reference)
-    return step(flow.flow, none, Share(*(times,) * 5), context, reference, seen.focal,
+    return step(flow.flow, none, Share(*(times,) * len(Share._fields)), context, reference, seen.focal,
                 Free.all(len(times))).states
 
 
@@ -129,17 +121,14 @@ def sample(flow: Flow, seen: Observed, start: States | None = None, *, steps: in
     noise = noise or noise_of(flow, len(each), torch.Generator().manual_seed(seed))
     x = Coordinates(*(v * (each > 0).float().reshape(-1, *[1] * (v.ndim - 1)) for v in noise))
     scene = Scene(many, flow.surface, flow.landmark, many.object_points[:, :GUIDE_POINTS])
-    now, line, kept = begun(x, reference), times(steps, start is not None), False
-    for k, (before, time, after) in enumerate(zip([0, *line[:-1]], line, [*line[1:], 1], strict=True)):
-        late = k - len(line) + GUIDED_STEPS  # which of the guided steps this is, from 0
-        moves = guidance != "none" and late >= 0
-        shares = ((time - before) / (1 - before) if kept else 0, KEEP if kept else 0,
-                  0 if moves else (after - time) / (1 - time), time, time)
-        share = Share(*(torch.full((len(each),), float(value)) for value in shares))
+    now, line = begun(x, reference), times(steps, start is not None)
+    for k, time in enumerate(line):
+        moves, ways = shares(line, k, guidance != "none")
+        share = Share(*(torch.full((len(each),), float(value)) for value in (*ways, time, time)))
         now = step(flow.flow, now, share, context, reference, many.focal, free)
         if moves:
             goal = _goal(flow, guidance, now.tokens, reference, f_o, scene, true_field)
-            now, kept = now._replace(states=guided(now.states, scene, goal, weight, rates(late), free)), True
+            now = now._replace(states=guided(now.states, scene, goal, weight, free=free))
         if progress is not None:
             progress((k + 1) / len(line))
     body, object = _fields(flow, now.tokens, reference, f_o, scene)

@@ -21,7 +21,7 @@ from lexis_core.errors import InputError
 from lexis_core.learn import checkpoint
 from lexis_core.learn.flow_batch import FlowBatch, FlowData
 from lexis_core.learn.flow_decode import decoded, repeated, tokens_of
-from lexis_core.learn.flow_net import KIND, SIZES, UNKNOWN, Context, FlowParams, LexisFlow, Stream
+from lexis_core.learn.flow_net import KIND, SIZES, UNKNOWN, Context, FlowParams, LexisFlow, Stream, load_network
 from lexis_core.learn.flow_reference import reference_of
 from lexis_core.learn.flow_state import BODY, OBJECT, Coordinates, Reference, States, coordinates, place_of
 from lexis_core.learn.image_encoder import load_encoder
@@ -48,6 +48,7 @@ class Settings:
     net: str                    # a checkpoint of train_net
     encoder: str                # a checkpoint of train_encoder
     out: str = "runs/lexis-flow"
+    begin: str = ""             # a trained flow that learns on
     size: str = "small"         # or base
     minutes: float = 120.0      # of training; the learning rate falls to its end with them
     batch: int = 64             # pictures
@@ -109,17 +110,18 @@ def noisy(s: Settings, clean: Coordinates, wrong: Coordinates) -> tuple[Coordina
 
 
 @torch.no_grad()
-def answered(flow: LexisFlow, context: Context, reference: Reference, focal: Tensor) -> Coordinates:
-    """What the sampler takes for clean in B D draws: the network's own answer at time zero, as its numbers are or with
-    rotations made of them; in some, where they start."""
+def answered(flow: LexisFlow, context: Context, reference: Reference, focal: Tensor, draws: int) -> Coordinates:
+    """What the sampler takes for clean in D draws of each of B pictures: the network's own answer at time zero, as its
+    numbers are or with rotations made of them; in some, where they start."""
     count = len(focal)
     times = torch.zeros(count)
     start = Coordinates(torch.zeros_like(reference.tokens), torch.zeros(count, BODY), torch.zeros(count, OBJECT))
     out = flow.step(start, times, times, context)
     made = coordinates(decoded(out, reference, focal), tokens_of(out.clean.tokens, reference), reference, focal)
-    kind = torch.rand(count)
+    said, made, start = (repeated(way, draws) for way in (out.clean, made, start))
+    kind = torch.rand(count * draws)
     turned, begun = (kind < 0.5).float(), (kind > 0.8).float()
-    return out.clean.toward(made, turned, turned).toward(start, begun, begun)
+    return said.toward(made, turned, turned).toward(start, begun, begun)
 
 
 def losses(s: Settings, states: States, clean: Coordinates, batch: FlowBatch, truth: States, target: Coordinates,
@@ -173,7 +175,8 @@ def forward(s: Settings, flow: LexisFlow, net: LexisNet, batch: FlowBatch, surfa
             times = torch.zeros(len(target.body))
             x, body_time, object_time = Coordinates(*(torch.zeros_like(v) for v in target)), times, times
         else:
-            x, body_time, object_time = noisy(s, target, answered(flow, context, reference, focal))
+            wrong = answered(flow, context, batch.reference, batch.seen.focal, draws)
+            x, body_time, object_time = noisy(s, target, wrong)
         out = flow.step(x, body_time, object_time, context)
     states = decoded(out, reference, focal)
     return losses(s, states, out.clean, batch, truth, target, net, surface)
@@ -233,6 +236,17 @@ def params_of(s: Settings, net: LexisNet, encoder) -> FlowParams:
                    image_width=encoder.width, image_tokens=encoder.tokens)
 
 
+def flow_of(s: Settings, params: FlowParams) -> LexisFlow:
+    """A new network, or the one to begin with. InputError when that was made for another LEXIS-Net or encoder."""
+    if not s.begin:
+        return LexisFlow(params)
+    flow = load_network(s.begin)
+    if flow.p != params:
+        raise InputError(f"{s.begin} cannot learn on here.", "Its sizes are not those of these networks and this size.",
+                         "Give the LEXIS-Net, the encoder and the size it was trained with.")
+    return flow
+
+
 def train(s: Settings) -> None:
     """Raises InputError for bad settings, files, or numbers in a batch."""
     out = Path(s.out)
@@ -248,7 +262,7 @@ def train(s: Settings) -> None:
     surface = surface_points(default_body(), body_points())
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(s.seed)
-    flow = LexisFlow(params_of(s, net, encoder))
+    flow = flow_of(s, params_of(s, net, encoder))
     optimiser = optimiser_of(flow, s.learning_rate, s.weight_decay, (Block, Stream))
     step, best, passed, log = 0, math.inf, 0.0, []
     last = resumed(out, KIND, s, MAY_CHANGE)

@@ -12,6 +12,7 @@ import numpy as np
 
 from lexis_core.errors import BundleError
 from lexis_core.runtime.bundle import Bundle
+from lexis_core.runtime.sampler import Shares
 from lexis_core.runtime.session import Sessions
 
 Array = np.ndarray
@@ -74,7 +75,7 @@ def through(run: Run, given: Mapping[str, Array]) -> dict[str, Array]:
                                  "object_time"), **states, "image_tokens": tokens})
     context = {name: value for name, value in picture.items() if name not in ("f_o", "paces")}
     moved = ask("step", {
-        **of("x_tokens", "x_body", "x_object", "clean_tokens", "share", "keep", "onward", "camera", "free_betas"),
+        **of("x_tokens", "x_body", "x_object", "clean_tokens", *Shares._fields, "camera", "free_betas"),
         **free, **_named("now_", states), **_named("start_", states), **context, "pace": picture["paces"][0]})
     fields = ask("decoder", {"tokens": context["start_tokens"] + moved["new_clean_tokens"], "f_o": picture["f_o"],
                              **of("body_points", "object_points")})

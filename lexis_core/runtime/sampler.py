@@ -25,11 +25,9 @@ Array = np.ndarray
 
 STEPS = 25
 STAR = 15 / 25           # where the star mode enters
-GUIDED_STEPS = 8         # the last ones, where the estimate is clean enough to be moved
-INNER = 10               # gradient steps in each
-RATE, LAST_RATE = 3.0, 0.2  # at the first of them; the share of it that the rate falls to
-REST = 0.1               # the share of the rate that it falls to within each: what swings across a valley rests in it
-KEEP = 0.8               # of what guidance moved, from one step to the next
+GUIDED_STEPS = 11        # the last ones, where the estimate is clean enough to be moved: from a start all of them
+INNER = 3                # of guidance in each
+RATE = 5.0               # how far down the gradient where nothing curves
 TOUCHING, BLUR = 0.06, 0.015  # metres; of the body, what is predicted nearer is to touch: unsure is said as farther
 BODY, OBJECT = 19, 9     # numbers of each stream beside the tokens
 UNKNOWN = -1.0           # scale of a start's errors
@@ -56,10 +54,27 @@ def times(steps: int, started: bool) -> list[float]:
     return [0.0] * started + [first + (1 - first) * k / count for k in range(count)]
 
 
-def rates(stage: int) -> list[float]:
-    """Of the gradient steps within a guided step, which is the stage-th from 0."""
-    rate = RATE * (1 - (1 - LAST_RATE) * stage / GUIDED_STEPS)
-    return [rate * (1 - (1 - REST) * k / (INNER - 1)) for k in range(INNER)]
+class Shares(NamedTuple):
+    """How far the k-th step of the sampler goes each way: flow_step.Share has what they mean."""
+
+    toward: float
+    keep: float
+    settle: float
+    onward: float
+
+
+def shares(line: Sequence[float], k: int, guided: bool) -> tuple[bool, Shares]:
+    """Whether guidance moves what the k-th step at these times gives, and that step's shares.
+
+    Guidance moves the last GUIDED_STEPS. From its first on, the states are where it left them, and what the network
+    then says of them goes into the mean of its tokens, which tells the field.
+    """
+    first = max(len(line) - GUIDED_STEPS, 0) if guided else len(line)
+    before, after = (line[k - 1] if k else 0.0), (line[k + 1] if k + 1 < len(line) else 1.0)
+    kept = k - first  # guided steps before this one
+    if kept < 0:
+        return False, Shares(0.0, 0.0, 0.0, (after - line[k]) / (1 - line[k]))
+    return True, Shares((line[k] - before) / (1 - before) if kept else 0.0, float(kept > 0), kept / (kept + 1), 0.0)
 
 
 class Free(NamedTuple):
@@ -167,26 +182,23 @@ class Sampler:
         fixed = {**context, **work.placed(_named("start", known)), **held, "camera": scene["camera"]}
         points = work.placed({"f_o": f_o, "body_points": np.repeat(guide.rest[None], total, 0),
                               "object_points": many.object_points})
-        tokens, states, kept = np.zeros_like(x[0]), known, False
+        tokens, states = np.zeros_like(x[0]), known
         goal: Goal | None = None
         measured = guided or hypotheses > 1
-        for k, (before, time, after) in enumerate(zip([0, *line[:-1]], line, [*line[1:], 1], strict=True)):
-            stage = k - len(line) + GUIDED_STEPS
-            scalars = {"share": (time - before) / (1 - before) if kept else 0, "keep": KEEP if kept else 0,
-                       "onward": 0 if guided and stage >= 0 else (after - time) / (1 - time)}
+        for k in range(len(line)):
+            moves, ways = shares(line, k, guided)
             found = work.run("step", {
                 "x_tokens": x[0], "x_body": x[1], "x_object": x[2], "clean_tokens": tokens, **_named("now", states),
                 "pace": paces[k],
-                **{name: np.full(total, value, np.float32) for name, value in scalars.items()}, **fixed})
+                **{name: np.full(total, value, np.float32) for name, value in ways._asdict().items()}, **fixed})
             x = tuple(found[f"new_x_{name}"] for name in ("tokens", "body", "object"))
             tokens, states = found["new_clean_tokens"], States(*(found[name] for name in States._fields))
-            if (guided and stage >= 0) or (measured and k + 1 == len(line)):
+            if moves or (measured and k + 1 == len(line)):
                 told = work.run("decoder", {"tokens": begun + work.back(tokens), **points}, ("body", "object"))
                 goal = Goal(**work.placed(_goal(touching(work.back(told["body"])), told["object"])._asdict()))
-            if guided and stage >= 0:
-                kept = True
-                for rate in rates(stage):
-                    states, _ = self._guide(work, scene, goal, weights, held, states, np.full(total, rate))
+            if moves:
+                for _ in range(INNER):
+                    states, _ = self._guide(work, scene, goal, weights, held, states, np.full(total, RATE))
             work.at((k + 1) / len(line))
         energy = np.full((len(seen.camera), hypotheses), np.nan, np.float32)
         if measured:
