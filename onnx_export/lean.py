@@ -7,6 +7,7 @@ take them; and what the times do, which is the same for every picture, is worked
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import NamedTuple
 
 import torch
@@ -63,11 +64,17 @@ def apart(flow: LexisFlow, context: Context) -> tuple[list[Tensor], list[Tensor]
 
 
 class LeanFlow(nn.Module):
-    """flow.step, as flow_step.step asks it: with a Kept in place of a Context; the times are in its pace."""
+    """flow.step, as flow_step.step asks it: with a Kept in place of a Context; the times are in its pace.
 
-    def __init__(self, flow: LexisFlow):
+    half : the layers of the two streams run in float16. What enters and leaves them, and so every place and rotation,
+           stays float32; norms and softmax take and give float16 and sum in float32, as ONNX Runtime's kernels do.
+    """
+
+    def __init__(self, flow: LexisFlow, half: bool = False):
         super().__init__()
         self.flow, p = flow, flow.p
+        self.type = torch.float16 if half else torch.float32
+        self.body, self.object = (deepcopy(layers).to(self.type) for layers in (flow.body, flow.object))
         self.heads, self.width = p.heads, p.width
         self.counts = p.tokens + 4, 2
 
@@ -79,16 +86,16 @@ class LeanFlow(nn.Module):
         body = torch.cat([flow.code(x.tokens), torch.stack([
             told["rotation"](turn), told["place"](place), told["betas"](betas), kept.pose], 1)], 1)
         object = torch.stack([told["object_rotation"](object_turn), told["object_offset"](offset)], 1)
-        body, object = ((y + which).view(-1, self.width) for y, which in
+        body, object = ((y + which).view(-1, self.width).to(self.type) for y, which in
                         ((body, flow.which_body), (object, flow.which_object)))
-        pace = kept.pace.split(self.width)
+        pace = kept.pace.to(self.type).split(self.width)
         few = 2 * NORMS
-        for k, (left, right) in enumerate(zip(flow.body, flow.object, strict=True)):
-            picture = kept.keys[k], kept.values[k]
+        for k, (left, right) in enumerate(zip(self.body, self.object, strict=True)):
+            picture = kept.keys[k].to(self.type), kept.values[k].to(self.type)
             body, object = (self._stream(left, body, object, self.counts, picture, pace[2 * k * few:][:few]),
                             self._stream(right, object, body, self.counts[::-1], picture,
                                          pace[(2 * k + 1) * few:][:few]))
-        body, object = (norm(y).view(-1, count, self.width) for norm, y, count in
+        body, object = (norm(y.float()).view(-1, count, self.width) for norm, y, count in
                         zip((flow.body_norm, flow.object_norm), (body, object), self.counts, strict=True))
         out = flow.state_out
         clean = Coordinates(
