@@ -50,7 +50,7 @@ def verify(folder: Path, weights: Path | None) -> bool:
                          "Give the folder it was made from (--checkpoint), or leave this out (--without-parity).")
     good = _parity(sessions, weights)
     print("all within bounds" if good else f"OUT OF BOUNDS, which are {MOST:.0e} of states and {MOST_MM} mm")
-    return (HALF not in bundle.models or _half(sessions)) and good
+    return (HALF not in bundle.models or half_is_near(sessions)) and good
 
 
 def _parity(sessions: Sessions, weights: Path) -> bool:
@@ -83,13 +83,13 @@ def _parity(sessions: Sessions, weights: Path) -> bool:
     return good
 
 
-def _half(sessions: Sessions) -> bool:
-    """Whether the step in half precision leaves bodies and objects where the step in single precision does."""
+def half_is_near(sessions: Sessions, pictures: int = HALF_PICTURES) -> bool:
+    """Whether the step in half precision puts bodies and objects where the step in single precision does; prints it."""
     from onnx_export.parity import Scenes
 
     with tempfile.TemporaryDirectory() as temporary:
-        scenes = Scenes(Path(temporary), HALF_PICTURES)
-        found = {name: scenes.half_gaps(sessions, default_body(), HALF_PICTURES, star)
+        scenes = Scenes(Path(temporary), pictures)
+        found = {name: scenes.half_gaps(sessions, default_body(), pictures, star)
                  for name, star in (("11 steps from a start", True), ("25 steps from noise", False))}
     for name, gaps in found.items():
         print(f"{HALF}, {name}, unguided: median {np.median(gaps):.2f} mm, at most {gaps.max():.2f} mm, of "

@@ -58,7 +58,7 @@ class FixedSession(Session):
                 if value is self._holds.get(name):
                     continue
                 self._holds.pop(name, None)
-                self._buffers[name].update_inplace(value)
+                self._buffers[name].update_inplace(self._copyable(value))
                 if not isinstance(value, np.ndarray) and value not in self._buffers.values():
                     self._holds[name] = value
             self._go(options)
@@ -72,13 +72,20 @@ class FixedSession(Session):
         if free := [tensor.name for tensor in tensors if not all(isinstance(size, int) for size in tensor.shape)]:
             raise InputError(f"The model {path} cannot be opened for one batch.",
                              f"Not only the batch may have any size in {', '.join(free[:3])}.", "Open it as a Session.")
-        self._buffers = {tensor.name: self.kept(np.zeros(tensor.shape, ELEMENTS[tensor.type])) for tensor in tensors}
+        self._buffers = self._attempt(lambda _: {
+            tensor.name: self.kept(np.zeros(tensor.shape, ELEMENTS[tensor.type])) for tensor in tensors})
         self._holds: dict[str, Any] = {}  # what was copied in and nobody changes: it need not be copied again
         self._binding = self._session.io_binding()
         for name in self.inputs:
             self._binding.bind_ortvalue_input(name, self._buffers[name])
         for name in self.outputs:
             self._binding.bind_ortvalue_output(name, self._buffers[name])
+
+    def _copyable(self, value: Any) -> Any:
+        """As the oldest onnxruntime of each device copies it: that of the CPU takes arrays alone, and row by row."""
+        if isinstance(value, np.ndarray):
+            return np.asarray(value, order="C")
+        return value if self.device == "cuda" else value.numpy()
 
     def _go(self, options: Any) -> None:
         self._binding.synchronize_inputs()  # copies do not run in the stream of the session
