@@ -24,7 +24,7 @@ NORMS = 4  # of a layer of a stream, each scaled and shifted by the times
 def attention(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
     """q (B, N, width) look at k and v: both (B, M, width), or both (B, heads, M, width / heads). -> (B, N, width)"""
     q, k, v = (x if x.ndim == 4 else x.unflatten(2, (heads, -1)).transpose(1, 2) for x in (q, k, v))
-    share = (q @ k.transpose(2, 3) * q.shape[-1] ** -0.5).softmax(-1)
+    share = (q * q.shape[-1] ** -0.5 @ k.transpose(2, 3)).softmax(-1)  # scaled first: farther from float16's largest
     return (share @ v).transpose(1, 2).flatten(2)
 
 
@@ -66,8 +66,9 @@ def apart(flow: LexisFlow, context: Context) -> tuple[list[Tensor], list[Tensor]
 class LeanFlow(nn.Module):
     """flow.step, as flow_step.step asks it: with a Kept in place of a Context; the times are in its pace.
 
-    half : the layers of the two streams run in float16. What enters and leaves them, and so every place and rotation,
-           stays float32; norms and softmax take and give float16 and sum in float32, as ONNX Runtime's kernels do.
+    half : the products of the two streams' layers, and what lies between them, run in float16. The rows that they are
+           added to, the norms, the times, and what enters and leaves the streams, so every place and rotation, stay
+           float32: some rows reach a thousand, where float16 knows whole numbers only.
     """
 
     def __init__(self, flow: LexisFlow, half: bool = False):
@@ -86,16 +87,16 @@ class LeanFlow(nn.Module):
         body = torch.cat([flow.code(x.tokens), torch.stack([
             told["rotation"](turn), told["place"](place), told["betas"](betas), kept.pose], 1)], 1)
         object = torch.stack([told["object_rotation"](object_turn), told["object_offset"](offset)], 1)
-        body, object = ((y + which).view(-1, self.width).to(self.type) for y, which in
+        body, object = ((y + which).view(-1, self.width) for y, which in
                         ((body, flow.which_body), (object, flow.which_object)))
-        pace = kept.pace.to(self.type).split(self.width)
+        pace = kept.pace.split(self.width)
         few = 2 * NORMS
         for k, (left, right) in enumerate(zip(self.body, self.object, strict=True)):
             picture = kept.keys[k].to(self.type), kept.values[k].to(self.type)
             body, object = (self._stream(left, body, object, self.counts, picture, pace[2 * k * few:][:few]),
                             self._stream(right, object, body, self.counts[::-1], picture,
                                          pace[(2 * k + 1) * few:][:few]))
-        body, object = (norm(y.float()).view(-1, count, self.width) for norm, y, count in
+        body, object = (norm(y).view(-1, count, self.width) for norm, y, count in
                         zip((flow.body_norm, flow.object_norm), (body, object), self.counts, strict=True))
         out = flow.state_out
         clean = Coordinates(
@@ -108,14 +109,14 @@ class LeanFlow(nn.Module):
                 picture: tuple[Tensor, Tensor], pace: tuple[Tensor, ...]) -> Tensor:
         """One layer of one stream on rows (B N, width); other (B M, width), counts N and M."""
         def ready(k: int) -> Tensor:
-            return functional.layer_norm(x, (self.width,), pace[k], pace[NORMS + k])
+            return functional.layer_norm(x, (self.width,), pace[k], pace[NORMS + k]).to(self.type)
 
         own, count = stream.own, counts[0]
-        x = x + own.out(self._mixed(*own.qkv(ready(0)).view(-1, count, 3 * self.width).chunk(3, -1)))
-        x = x + self._asked(stream.picture, ready(1), count, *picture)
-        x = x + self._asked(stream.other, ready(2), count,
-                            *stream.other_keys(other).view(-1, counts[1], 2 * self.width).chunk(2, -1))
-        return x + stream.mlp(ready(3))
+        x = x + own.out(self._mixed(*own.qkv(ready(0)).view(-1, count, 3 * self.width).chunk(3, -1))).float()
+        x = x + self._asked(stream.picture, ready(1), count, *picture).float()
+        keys = stream.other_keys(other.to(self.type)).view(-1, counts[1], 2 * self.width).chunk(2, -1)
+        x = x + self._asked(stream.other, ready(2), count, *keys).float()
+        return x + stream.mlp(ready(3)).float()
 
     def _asked(self, layer: CrossAttention, x: Tensor, count: int, k: Tensor, v: Tensor) -> Tensor:
         return layer.out(self._mixed(layer.q(x).view(-1, count, self.width), k, v))

@@ -20,8 +20,8 @@ MODELS = ("detector", "landmarks", "encoder", "context", "step", "decoder", "gui
 MOST = 1e-4     # of every number of the states, and of each call's outputs
 MOST_MM = 1.0   # of posed vertices and of the object's points
 RUNS = ((1, True), (3, True), (1, False), (3, False))  # pictures at once; from a start or from noise
-# Rounding to half moves the states as landmarks do that are seen some hundredths of a pixel elsewhere; a tenth of a
-# pixel moves them by 3 mm in the median. What is beyond that is no rounding.
+# Rounding to half moves the states as landmarks do that are seen a hundredth of a pixel elsewhere; a tenth of a pixel
+# moves them by 3 mm in the median. What is beyond that is no rounding.
 HALF_MOST_MM, HALF_MEDIAN_MM, HALF_PICTURES = 5.0, 1.0, 8
 
 

@@ -43,7 +43,7 @@ from onnx_export.write import example, write
 
 Array = np.ndarray
 ROOT = Path(__file__).resolve().parents[2]
-NEAR = 0.05  # of numbers of order one after one step: 11 bits through five layers
+NEAR = 0.02  # of numbers of order one after one step: 11 bits through five layers
 
 
 @pytest.fixture(scope="module")
