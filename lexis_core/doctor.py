@@ -55,6 +55,8 @@ def _devices() -> Iterator[str]:
     for device in PROVIDERS:
         reason = why_not(device)
         yield f"device {device:<17}{f'no: {reason}' if reason else 'yes'}"
+        if device == "cuda" and not reason:
+            yield _said("half precision", _half)
 
 
 def _bundle() -> str:
@@ -62,6 +64,16 @@ def _bundle() -> str:
     bundle = default_bundle()
     size = sum(file.stat().st_size for file in bundle.folder.rglob("*") if file.is_file())
     return f"{bundle.name}, {len(bundle.models)} networks, {size / 1e6:.1f} MB, verified: {bundle.folder}"
+
+
+def _half() -> str:
+    """Whether the card runs the sampler's step in half precision, and as a CUDA graph; it is tried out."""
+    from lexis_core.runtime.bundle import HALF, default_bundle
+    from lexis_core.runtime.session import Sessions
+    if HALF not in default_bundle().models:
+        return f"no: the bundle has no {HALF}; docs/runtime.md says how to add it"
+    reason = Sessions(device="cuda").half_step(1).why_no_graph
+    return f"yes. {reason}" if reason else "yes, and as a CUDA graph"
 
 
 def _body() -> str:

@@ -116,6 +116,7 @@ def reconstructions(
             found = _flowed(sampler, model, thing, seen, start, clock, steps=steps, weights=weights,
                             hypotheses=hypotheses, seed=seed)
             ran = sampler.device
+            notes += sampler.notes
     with clock("interfield"):
         fields = [measure(*surfaces(model, thing, one.state), SIGMA) for one in found]
     mask = seen.object_mask if seen.object_mask is not None else np.zeros_like(seen.person_mask)

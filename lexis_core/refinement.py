@@ -87,8 +87,9 @@ def refine(result: Reconstruction, *, body: str | Path | BodyModel | None = None
         state = held(start, state_of(model, found, start, crop), free)
     with clock("interfield"):
         field = measure(*surfaces(model, thing, state), result.field.sigma)
-    info = {**result.info, "seconds": clock.seconds, "device": sampler.device, "seed": seed, "steps": steps,
-            "method": "refined" if painted is None else "painted", "start": "a result"}
+    notes = list(dict.fromkeys([*result.info.get("notes", ()), *(sampler.notes if painted is None else ())]))
+    info = {**result.info, "notes": notes, "seconds": clock.seconds, "device": sampler.device, "seed": seed,
+            "steps": steps, "method": "refined" if painted is None else "painted", "start": "a result"}
     return replace(result, state=state, field=field, info=info, predicted_body=None, predicted_object=None)
 
 

@@ -1,6 +1,7 @@
 """Write the model bundle out of trained weights, or verify one.
 
     python -m onnx_export --checkpoint FOLDER --out BUNDLE    FOLDER holds net.pt, encoder.pt and flow.pt
+    python -m onnx_export --half-step --out BUNDLE            also the step in half precision, for CUDA
     python -m onnx_export verify BUNDLE                       files, signatures, golden outputs; parity where torch is
 """
 
@@ -33,10 +34,12 @@ def _export(arguments: list[str]) -> int:
     parser.add_argument("--out", type=Path, required=True, metavar="BUNDLE")
     parser.add_argument("--networks", type=Path, default=default_bundle_folder(), metavar="BUNDLE",
                         help="where the person detector and the landmark network are copied from")
+    parser.add_argument("--half-step", action="store_true",
+                        help="also write step_half, the sampler's step in half precision, which CUDA takes instead")
     options = parser.parse_args(arguments)
     from onnx_export.bundle import make_bundle
 
-    for file, size in make_bundle(options.checkpoint, options.networks, options.out).items():
+    for file, size in make_bundle(options.checkpoint, options.networks, options.out, options.half_step).items():
         print(f"{file:16} {size:12,} bytes")
     return 0
 

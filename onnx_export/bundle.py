@@ -17,22 +17,31 @@ from lexis_core.interfield import SIGMA
 from lexis_core.learn import checkpoint, sampler
 from lexis_core.learn.guidance import Weights
 from lexis_core.runtime import golden
-from lexis_core.runtime.bundle import MANIFEST, default_bundle_folder, describe, is_plain_path, open_bundle, seal_bundle
+from lexis_core.runtime.bundle import (
+    HALF,
+    MANIFEST,
+    default_bundle_folder,
+    describe,
+    is_plain_path,
+    open_bundle,
+    seal_bundle,
+)
 from lexis_core.runtime.sampler import BLUR, GUIDED_STEPS, INNER, RATE, STAR, STEPS, TOUCHING, times
 from onnx_export.golden import write_golden
-from onnx_export.graphs import graphs_of
+from onnx_export.graphs import graphs_of, half_step
 from onnx_export.write import write
 
 NAME = "lexis-default"
 LICENCE = "GPL-3.0-or-later"      # of the networks trained here
 PERSON = ("detector", "landmarks")  # MediaPipe's
-MOST = 40_000_000                 # bytes
+MOST = 40_000_000                 # bytes, without the step in half precision, which does not ship
 
 
-def make_bundle(weights: Path, networks: Path, out: Path) -> dict[str, int]:
+def make_bundle(weights: Path, networks: Path, out: Path, half: bool = False) -> dict[str, int]:
     """Write the bundle of a folder of weights; its files and their bytes.
 
     networks : a bundle with the person's networks
+    half     : also the step in half precision, for CUDA
 
     Raises InputError when the weights cannot be read, the bundle is too large, or out is the folder of something else;
     BundleError when networks is no bundle.
@@ -46,16 +55,18 @@ def make_bundle(weights: Path, networks: Path, out: Path) -> dict[str, int]:
         models = {name: known.models[name] for name in PERSON}
         for file in ("LICENSE", *(entry.file for entry in models.values())):
             shutil.copyfile(known.folder / file, folder / file)
-        (folder / "NOTICE").write_text(_notice((known.folder / "NOTICE").read_text()))
         graphs = graphs_of(flow)
-        for graph in graphs:
+        written = (*graphs, half_step(flow)) if half else graphs
+        names = ", ".join(graph.name for graph in written)
+        (folder / "NOTICE").write_text(_notice((known.folder / "NOTICE").read_text(), names))
+        for graph in written:
             write(graph, folder / f"{graph.name}.onnx")
             models[graph.name] = describe(folder, f"{graph.name}.onnx", LICENCE)
         write_golden(flow, graphs, folder / golden.FILE)
         seal_bundle(folder, NAME, models, _lexis(flow, weights), golden.FILE)
         golden.check(open_bundle(folder))
         sizes = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
-        if (size := sum(sizes.values())) > MOST:
+        if (size := sum(sizes.values()) - sizes.get(f"{HALF}.onnx", 0)) > MOST:
             raise InputError("This bundle is too large to ship.", f"It takes {size:,} bytes, {MOST:,} may ship.",
                              "Train a smaller size.")
         _replace(folder, out)
@@ -83,12 +94,12 @@ def training_of(weights: Path) -> dict[str, dict[str, Any]]:
                                   for name, content in found.items()}))
 
 
-def _notice(text: str) -> str:
-    """The notice of the person's networks, and that of ours."""
+def _notice(text: str, names: str) -> str:
+    """The notice of the person's networks, and that of ours, by these names."""
     own = "The other networks"
     return f"""{text.split(own)[0].rstrip()}
 
-{own} (encoder, context, step, decoder, guide) are LEXIS-Net, LEXIS-Flow and their image encoder, trained by this
+{own} ({names}) are LEXIS-Net, LEXIS-Flow and their image encoder, trained by this
 project on interactions it made itself. They are part of it and under its own licence, {LICENCE}.
 """
 

@@ -17,6 +17,7 @@ from lexis_core.learn.guidance import Scene, guide, interfield_goal
 from lexis_core.learn.observed import Observed
 from lexis_core.learn.sampler import GUIDE_POINTS, Flow
 from lexis_core.learn.surface import Surface
+from lexis_core.runtime.bundle import HALF
 from lexis_core.runtime.sampler import Shares
 from lexis_core.runtime.seen import LANDMARKS, PIXELS, SIDE
 from onnx_export.lean import NORMS, Kept, LeanFlow, Paces, apart
@@ -88,18 +89,18 @@ class Picture(Graph):
 
 
 class Step(Graph):
-    """One step of the sampler: flow_step.step."""
+    """One step of the sampler: flow_step.step. half : LeanFlow's; what comes in and goes out is the same."""
 
-    def __init__(self, flow: Flow):
+    def __init__(self, flow: Flow, half: bool = False):
         p, made = flow.flow.p, _context(flow)
         tokens = ("B", p.tokens, p.code_width)
         x: Shapes = {"x_tokens": tokens, "x_body": ("B", BODY), "x_object": ("B", OBJECT), "clean_tokens": tokens}
         shares: Shapes = {name: ("B",) for name in Shares._fields}
         self.kept = {name: shape for name, shape in made.items() if name.startswith(("key", "value"))}
-        super().__init__("step", x | _of("now_", STATES) | shares | {"pace": made["paces"][1:]}
+        super().__init__(HALF if half else "step", x | _of("now_", STATES) | shares | {"pace": made["paces"][1:]}
                          | {name: made[name] for name in ("start_tokens", "pose", *self.kept)}
                          | _of("start_", STATES) | {"camera": ("B", 3)} | FREE, _of("new_", x) | STATES)
-        self.flow = LeanFlow(flow.flow)
+        self.flow = LeanFlow(flow.flow, half)
 
     def found(self, given: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         x, clean = Coordinates(*(given[f"x_{name}"] for name in Coordinates._fields)), given["clean_tokens"]
@@ -163,6 +164,10 @@ class Guide(Graph):
 
 def graphs_of(flow: Flow) -> tuple[Graph, ...]:
     return tuple(graph(flow).eval() for graph in (Encoder, Picture, Step, Decoder, Guide))
+
+
+def half_step(flow: Flow) -> Graph:
+    return Step(flow, half=True).eval()
 
 
 def _context(flow: Flow) -> dict[str, Shape]:

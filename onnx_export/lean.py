@@ -7,6 +7,7 @@ take them; and what the times do, which is the same for every picture, is worked
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import NamedTuple
 
 import torch
@@ -23,7 +24,7 @@ NORMS = 4  # of a layer of a stream, each scaled and shifted by the times
 def attention(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
     """q (B, N, width) look at k and v: both (B, M, width), or both (B, heads, M, width / heads). -> (B, N, width)"""
     q, k, v = (x if x.ndim == 4 else x.unflatten(2, (heads, -1)).transpose(1, 2) for x in (q, k, v))
-    share = (q @ k.transpose(2, 3) * q.shape[-1] ** -0.5).softmax(-1)
+    share = (q * q.shape[-1] ** -0.5 @ k.transpose(2, 3)).softmax(-1)  # scaled first: farther from float16's largest
     return (share @ v).transpose(1, 2).flatten(2)
 
 
@@ -63,11 +64,18 @@ def apart(flow: LexisFlow, context: Context) -> tuple[list[Tensor], list[Tensor]
 
 
 class LeanFlow(nn.Module):
-    """flow.step, as flow_step.step asks it: with a Kept in place of a Context; the times are in its pace."""
+    """flow.step, as flow_step.step asks it: with a Kept in place of a Context; the times are in its pace.
 
-    def __init__(self, flow: LexisFlow):
+    half : the products of the two streams' layers, and what lies between them, run in float16. The rows that they are
+           added to, the norms, the times, and what enters and leaves the streams, so every place and rotation, stay
+           float32: some rows reach a thousand, where float16 knows whole numbers only.
+    """
+
+    def __init__(self, flow: LexisFlow, half: bool = False):
         super().__init__()
         self.flow, p = flow, flow.p
+        self.type = torch.float16 if half else torch.float32
+        self.body, self.object = (deepcopy(layers).to(self.type) for layers in (flow.body, flow.object))
         self.heads, self.width = p.heads, p.width
         self.counts = p.tokens + 4, 2
 
@@ -83,8 +91,8 @@ class LeanFlow(nn.Module):
                         ((body, flow.which_body), (object, flow.which_object)))
         pace = kept.pace.split(self.width)
         few = 2 * NORMS
-        for k, (left, right) in enumerate(zip(flow.body, flow.object, strict=True)):
-            picture = kept.keys[k], kept.values[k]
+        for k, (left, right) in enumerate(zip(self.body, self.object, strict=True)):
+            picture = kept.keys[k].to(self.type), kept.values[k].to(self.type)
             body, object = (self._stream(left, body, object, self.counts, picture, pace[2 * k * few:][:few]),
                             self._stream(right, object, body, self.counts[::-1], picture,
                                          pace[(2 * k + 1) * few:][:few]))
@@ -101,14 +109,14 @@ class LeanFlow(nn.Module):
                 picture: tuple[Tensor, Tensor], pace: tuple[Tensor, ...]) -> Tensor:
         """One layer of one stream on rows (B N, width); other (B M, width), counts N and M."""
         def ready(k: int) -> Tensor:
-            return functional.layer_norm(x, (self.width,), pace[k], pace[NORMS + k])
+            return functional.layer_norm(x, (self.width,), pace[k], pace[NORMS + k]).to(self.type)
 
         own, count = stream.own, counts[0]
-        x = x + own.out(self._mixed(*own.qkv(ready(0)).view(-1, count, 3 * self.width).chunk(3, -1)))
-        x = x + self._asked(stream.picture, ready(1), count, *picture)
-        x = x + self._asked(stream.other, ready(2), count,
-                            *stream.other_keys(other).view(-1, counts[1], 2 * self.width).chunk(2, -1))
-        return x + stream.mlp(ready(3))
+        x = x + own.out(self._mixed(*own.qkv(ready(0)).view(-1, count, 3 * self.width).chunk(3, -1))).float()
+        x = x + self._asked(stream.picture, ready(1), count, *picture).float()
+        keys = stream.other_keys(other.to(self.type)).view(-1, counts[1], 2 * self.width).chunk(2, -1)
+        x = x + self._asked(stream.other, ready(2), count, *keys).float()
+        return x + stream.mlp(ready(3)).float()
 
     def _asked(self, layer: CrossAttention, x: Tensor, count: int, k: Tensor, v: Tensor) -> Tensor:
         return layer.out(self._mixed(layer.q(x).view(-1, count, self.width), k, v))

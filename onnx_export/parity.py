@@ -116,10 +116,21 @@ class Scenes:
 
         found, expected = ours(True), torchs("interfield")
         points = np.repeat(points, HYPOTHESES, 0)
-        posed = zip(_posed(model, found, points), _posed(model, expected, points), strict=True)
         return Gaps(compared.gaps, _gap(ours(False), torchs("none")), _gap(found, expected),
-                    1000 * np.max([np.linalg.norm(a - b, axis=-1).max(1) for a, b in posed], axis=0),
+                    _furthest(_posed(model, found, points), _posed(model, expected, points)),
                     np.max([_gap(torchs("interfield", nudge), expected) for nudge in NUDGES], axis=0))
+
+    def half_gaps(self, sessions: Sessions, model: BodyModel, count: int, star: bool) -> Array:
+        """(rows,) millimetres between each state that the step gives in half precision and the nearest that it gives
+        the same picture in single precision, without guidance: of the furthest body vertex or object point."""
+        points = self.points[:count]
+        seen = seen_of(self.image[:count], *(part[:count] for part in self.told), points)
+        start = States(*(part[:count].numpy() for part in self.start)) if star else None
+        half, full = (_posed(model, Sampler(sessions, half=half).sample(
+            seen, guide_surface(model), start, hypotheses=HYPOTHESES, guided=False).every,
+            np.repeat(points, HYPOTHESES, 0)) for half in (True, False))
+        other = np.arange(HYPOTHESES * count) ^ 1  # the two of a picture may change places
+        return np.minimum(_furthest(half, full), _furthest(half, tuple(part[other] for part in full)))
 
 
 def _sampled(flow: Flow, seen: Observed, start: TorchStates | None, noise: Coordinates, guidance: str, nudge: float
@@ -143,3 +154,8 @@ def _posed(model: BodyModel, states: States, points: Array) -> tuple[Array, Arra
     vertices, joints = pose_batch(model, turns, states.betas, np.zeros((1, 10)), np.zeros((len(points), 3)))
     return (vertices - joints[:, :1] + states.pelvis[:, None],
             points @ states.object_rotation.transpose(0, 2, 1) + states.object_position[:, None])
+
+
+def _furthest(a: tuple[Array, Array], b: tuple[Array, Array]) -> Array:
+    """(rows,) millimetres of the point that moves most between what _posed gives."""
+    return 1000 * np.max([np.linalg.norm(x - y, axis=-1).max(1) for x, y in zip(a, b, strict=True)], axis=0)

@@ -52,7 +52,7 @@ def example(graph: Graph, sizes: dict[str, int] | None = None, seed: int = 0) ->
         size = tuple(sizes[n] if isinstance(n, str) else n for n in shape)
         if name in graph.integers:
             return np.arange(size[0])
-        if size[-2:] == (3, 3):
+        if shape[-2:] == (3, 3):
             return np.linalg.qr(rng.normal(size=size))[0]
         made = rng.uniform(0.1, 0.9, size)
         if name.endswith(("pelvis", "object_position")):

@@ -27,8 +27,8 @@ class Moving(NamedTuple):
 class Share(NamedTuple):
     """toward : (B,) of the way from x to the clean estimate that is gone before the network is asked, 0 the first time
     keep   : (B,) of where guidance left the states, the rest what the network says now
-    settle : (B,) of the tokens of before, the rest what the network says now: 1 - 1 / k for the k-th makes them the mean
-             of all it said, which tells the field better than any
+    settle : (B,) of the tokens of before, the rest what the network says now: with 1 - 1 / k for the k-th they are the
+             mean of all that it said, which tells the field better than any one
     onward : (B,) of the way from x to what the network says that is gone after it was asked, 0 before guidance: what
              the network is unsure of is small in its own numbers, and no longer is once it is a rotation
     body, object : (B,) times of the two streams, where x is then; 0 noise, 1 data

@@ -51,8 +51,8 @@ class Goal(NamedTuple):
 
 class Pull(NamedTuple):
     """energy (B, 4) of field, mask, landmarks and inside; gradient (B, 75) and curvature (B, 75, 75) of their sum by
-    the turns of the 22 joints, the pelvis's place, the object's turn and its offset from the pelvis: radians, the pelvis
-    and the object in camera axes, other joints in their own; crop sides and log depth; metres."""
+    the turns of the 22 joints, the pelvis's place, the object's turn and its offset from the pelvis: radians, the
+    pelvis and the object in camera axes, other joints in their own; crop sides and log depth; metres."""
 
     energy: Tensor
     gradient: Tensor
@@ -101,9 +101,9 @@ def pull(rig: Rig, surface: Surface, pelvis: Tensor, object: Tensor, middle: Ten
     turned = _turned(rig, torch.cat([of_marks, of_marks, of_skin, of_met, of_met], -1), skin)
     at = (torch.cat([opposite + pelvis[:, None], object, object, object, where], 1) - middle[:, None]).transpose(1, 2)
     thing = torch.cat([-near.way, -far.way, -under.way, beside.way, missed.way], 1).transpose(1, 2)
-    alone = upon.steep.shape[1], at.shape[2] - skin.shape[2] + upon.steep.shape[1]  # of the body's and the object's only
-    skin, turned = _wider(skin, after=alone[1]), _wider(turned, after=alone[1])
-    thing = _wider(torch.cat([torch.linalg.cross(at, thing, dim=1), thing], 1), before=alone[0])
+    before, after = upon.steep.shape[1], beside.steep.shape[1] + missed.steep.shape[1]  # of one of the two only
+    skin, turned = functional.pad(skin, (0, after)), functional.pad(turned, (0, after))
+    thing = functional.pad(torch.cat([torch.linalg.cross(at, thing, dim=1), thing], 1), (before, 0))
     whole = skin + follows[:, None, None] * thing[:, 3:]
     rows = torch.cat([turned, _place(seen.focal, pelvis) @ whole, thing], 1)
 
@@ -135,11 +135,6 @@ def _place(focal: Tensor, pelvis: Tensor) -> Tensor:
     """(B, 3, 3) rows: where the pelvis goes with its place in the picture, and with the log of its depth."""
     flat = (pelvis[:, 2] / focal)[:, None, None] * torch.eye(3, device=focal.device)[:2]
     return torch.cat([flat, pelvis[:, None]], 1)
-
-
-def _wider(rows: Tensor, before: int = 0, after: int = 0) -> Tensor:
-    """(B, D, R) with zeros for residuals that do not depend on it."""
-    return functional.pad(rows, (before, after))
 
 
 def _gaps(toward: Tensor, goal: Tensor, weight: Tensor, strength: Tensor) -> Residuals:

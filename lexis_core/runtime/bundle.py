@@ -26,6 +26,7 @@ MAX_FILES = 1000
 MAX_MODEL_BYTES = 2_000_000_000    # a protocol buffer cannot be larger
 DOMAINS = {"", "ai.onnx", "com.microsoft"}  # of the operators ONNX Runtime brings itself
 FOREIGN = {"EPContext"}            # of those, what holds compiled code for a device
+HALF = "step_half"                 # a model that stands in for "step" on CUDA; the bundle that ships has none
 REMEDY = "Install LEXIS again, or fetch the bundle again."
 
 
@@ -115,6 +116,9 @@ def open_bundle(folder: Path | str, hard_links: bool = False) -> Bundle:
         _check_file(folder, file, size, digest, hard_links)
     for model, entry in models.items():
         _check_model(folder, model, entry, set(files))
+    if HALF in models and ("step" not in models or any(
+            getattr(models[HALF], way) != getattr(models["step"], way) for way in ("inputs", "outputs"))):
+        _refuse(folder, f"Its model {HALF!r} cannot stand in for 'step': it has other inputs or outputs.")
     return bundle
 
 

@@ -82,7 +82,7 @@ def prepare(options: dict, arrays: dict[str, Array], progress: Progress, cancell
     from lexis_core.body import load_body
     load_body(None)
     opened = []
-    for model in sessions.bundle.models:
+    for model in sessions.models:
         if cancelled():
             raise Cancelled
         opened.append(sessions[model])
@@ -106,7 +106,7 @@ def _sessions(options: Mapping[str, Any]):
         _opened.clear()
         _opened[device] = Sessions(device=device)
     if options.get("method") != "estimate":
-        _opened[device].open_beside(_opened[device].bundle.models)
+        _opened[device].open_beside(_opened[device].models)
     return _opened[device]
 
 

@@ -15,6 +15,7 @@ from lexis_core.body.names import POSED
 from lexis_core.body.surface import GuideSurface
 from lexis_core.errors import InputError
 from lexis_core.interfield import SIGMA, SMALLEST
+from lexis_core.runtime.bundle import HALF
 from lexis_core.runtime.running import Running
 from lexis_core.runtime.seen import Seen
 from lexis_core.runtime.session import Sessions
@@ -134,20 +135,32 @@ class Sampler:
     """The networks of a bundle, ready to run. Every result follows from the seed alone, on one device.
 
     resident : keep what goes from graph to graph on the device; None is where that is CUDA
+    half     : run the step in half precision; None is where the device is CUDA and the bundle holds such a step
     """
 
-    def __init__(self, sessions: Sessions | None = None, resident: bool | None = None):
+    def __init__(self, sessions: Sessions | None = None, resident: bool | None = None, half: bool | None = None):
         self.sessions = sessions or Sessions()
-        self._resident = resident
+        self._resident, self._half = resident, half
 
     @property
     def device(self) -> str:
         """Where the step runs."""
         return self.sessions["step"].device
 
+    @property
+    def half(self) -> bool:
+        """Whether the step runs in half precision."""
+        return self.device == "cuda" and HALF in self.sessions.bundle.models if self._half is None else self._half
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What whoever reads a result should know of how it was run."""
+        half = ("The network's steps ran in half precision.",) if self.half else ()
+        return (*half, self.sessions.why_no_graph) if self.sessions.why_no_graph else half
+
     def _work(self, progress: Callable[[float], None] | None, cancelled: Callable[[], bool] | None) -> Running:
         resident = self.device == "cuda" if self._resident is None else self._resident
-        return Running(self.sessions, resident, progress, cancelled)
+        return Running(self.sessions, resident, progress, cancelled, self.half)
 
     def sample(self, seen: Seen, guide: GuideSurface, start: States | None = None, *, steps: int = STEPS,
                hypotheses: int = 1, seed: int = 0, weights: Weights | None = None, free: Free | None = None,
@@ -187,7 +200,7 @@ class Sampler:
         measured = guided or hypotheses > 1
         for k in range(len(line)):
             moves, ways = shares(line, k, guided)
-            found = work.run("step", {
+            found = work.step({
                 "x_tokens": x[0], "x_body": x[1], "x_object": x[2], "clean_tokens": tokens, **_named("now", states),
                 "pace": paces[k],
                 **{name: np.full(total, value, np.float32) for name, value in ways._asdict().items()}, **fixed})

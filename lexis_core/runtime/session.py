@@ -5,27 +5,29 @@ from __future__ import annotations
 import os
 import re
 import threading
-import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lexis_core.errors import BundleError, Cancelled, InputError, LexisError, OutOfMemory, RuntimeUnavailable
-from lexis_core.runtime.bundle import Bundle, default_bundle
+from lexis_core.runtime.bundle import HALF, Bundle, default_bundle
 from lexis_core.runtime.devices import DEVICES, INSTALL, PROVIDERS, devices, import_onnxruntime, why_not
+from lexis_core.runtime.watch import SILENT, WATCH
+
+if TYPE_CHECKING:
+    from lexis_core.runtime.fixed import FixedSession
 
 Array = np.ndarray
 
 __all__ = ["Session", "Sessions", "devices", "import_onnxruntime", "why_not"]
 
 MAX_THREADS = 8  # small networks gain nothing beyond
-POLL = 0.03      # seconds between two looks at whether a job was cancelled
-SILENT = 4       # onnxruntime's log: only what ends the process; we raise what it would have logged
+BATCHES = 4      # for which the half-precision step stays open, in each thread
 FULL = ("failed to allocate memory", "out of memory", "alloc_failed", "bad_alloc", "bad allocation")
 ELEMENTS = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64,
             "tensor(int64)": np.int64, "tensor(int32)": np.int32, "tensor(uint8)": np.uint8, "tensor(bool)": np.bool_}
@@ -38,6 +40,8 @@ class Session:
     device  : "auto" (CUDA where it works, else the CPU), "cpu", "cuda" or "coreml"
     threads : of the CPU; None is as many as this process has cores, at most MAX_THREADS
     memory  : bytes of the CUDA device the session may take; None is all there is
+    batch   : the only one it will take; None is any
+    graph   : record its runs on CUDA as a CUDA graph, which FixedSession does with the buffers that takes
 
     `device` afterwards is the device that runs, `why_not` a sentence on why it is not a better one, or "".
     RuntimeUnavailable when the device asked for is not to be had, BundleError when the file is no model ONNX Runtime
@@ -45,7 +49,7 @@ class Session:
     """
 
     def __init__(self, path: Path | str, device: str = "auto", *, threads: int | None = None,
-                 memory: int | None = None):
+                 memory: int | None = None, batch: int | None = None, graph: bool = False):
         if device != "auto":
             self.why_not = ""
             if reason := why_not(device):
@@ -54,16 +58,16 @@ class Session:
             self.why_not = f"CUDA did not run. {reason}"
         else:
             self.why_not = ""
-        runtime = import_onnxruntime()
+        runtime, how = import_onnxruntime(), (threads, memory, batch, graph)
         first = "cpu" if self.why_not else "cuda" if device == "auto" else device
         try:
-            self._session = _open(runtime, Path(path), first, threads, memory)
+            self._session = _open(runtime, Path(path), first, *how)
         except RuntimeUnavailable as error:
             if device != "auto" or first == "cpu":
                 raise
             self.why_not, first = f"CUDA did not run. {error.why}", "cpu"
-            self._session = _open(runtime, Path(path), first, threads, memory)
-        self.device = first
+            self._session = _open(runtime, Path(path), first, *how)
+        self.device, self._place = first, "cuda" if first == "cuda" else "cpu"
         self._runtime = runtime
         self._inputs = {i.name: i for i in self._session.get_inputs()}
         self.outputs = tuple(o.name for o in self._session.get_outputs())
@@ -95,7 +99,6 @@ class Session:
         """
         self._check(inputs)
         names = list(outputs or self.outputs)
-        where = "cuda" if self.device == "cuda" else "cpu"
 
         def attempt(options: Any) -> list:
             binding = self._session.io_binding()
@@ -105,7 +108,7 @@ class Session:
                 else:
                     binding.bind_ortvalue_input(name, value)
             for name in names:
-                binding.bind_output(name, where)
+                binding.bind_output(name, self._place)
             self._session.run_with_iobinding(binding, options)
             return binding.get_outputs()
 
@@ -114,13 +117,13 @@ class Session:
     def kept(self, array: Array):
         """An array on the session's device, for run_kept."""
         place = self._runtime.OrtValue.ortvalue_from_numpy
-        return self._attempt(lambda _: place(np.asarray(array, order="C"), "cuda" if self.device == "cuda" else "cpu"))
+        return self._attempt(lambda _: place(np.asarray(array, order="C"), self._place))
 
     def _attempt(self, call: Callable[[Any], Any], cancelled: Callable[[], bool] | None = None):
         if cancelled is not None and cancelled():
             raise Cancelled
         try:
-            with _WATCH.stopping(cancelled) as options:
+            with WATCH.stopping(cancelled) as options:
                 return call(options)
         except MemoryError as error:
             raise _full(self.device) from error
@@ -148,6 +151,8 @@ class Sessions:
 
     bundle : None is the default bundle
     device, threads, memory : as of Session; the memory is that of each session
+
+    `why_no_graph` is, once the half-precision step has run on CUDA, a sentence on why not as a CUDA graph, or "".
     """
 
     def __init__(self, bundle: Bundle | None = None, device: str = "auto", *, threads: int | None = None,
@@ -157,6 +162,8 @@ class Sessions:
         self.bundle = bundle or default_bundle()
         self._how = {"device": device, "threads": threads, "memory": memory}
         self._opened: dict[str, Session] = {}
+        self._half, self._beside = threading.local(), threading.Lock()
+        self.why_no_graph = ""
         self._opening: dict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def __getitem__(self, model: str) -> Session:
@@ -166,11 +173,34 @@ class Sessions:
                 self._opened[model] = Session(self.bundle.path(model), **self._how)
             return self._opened[model]
 
+    def half_step(self, batch: int) -> FixedSession:
+        """The step in half precision for this batch and the calling thread, on the device that the step runs on.
+
+        Errors as of FixedSession; BundleError when the bundle has none.
+        """
+        from lexis_core.runtime.fixed import FixedSession
+        opened = self._half.__dict__  # of each thread: its buffers are, and so is what CUDA records
+        session = opened.pop(batch, None)
+        if session is None:
+            path, how = self.bundle.path(HALF), self._how | {"device": self["step"].device}
+            while len(opened) >= BATCHES:
+                del opened[next(iter(opened))]
+            with self._beside:  # nothing else may be put on the card while a run is recorded
+                session = FixedSession(path, batch=batch, **how)
+            self.why_no_graph = session.why_no_graph or self.why_no_graph
+        opened[batch] = session  # again the last to be closed
+        return session
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models that are opened for every batch: all of the bundle's but the half-precision step."""
+        return tuple(model for model in self.bundle.models if model != HALF)
+
     def open_beside(self, models: Iterable[str]) -> None:
         """Begin to open these on a thread; whoever asks for one waits for it, and hears what went wrong."""
         def work() -> None:
             for model in models:
-                with suppress(LexisError):
+                with suppress(LexisError), self._beside:
                     self[model]
 
         threading.Thread(target=work, name="networks", daemon=True).start()
@@ -183,57 +213,19 @@ class Sessions:
     def release(self) -> None:
         """Let go of every session and the memory it holds; the next use opens it again."""
         self._opened.clear()
+        self._half = threading.local()
 
 
-class _Watch:
-    """Ends runs whose job was cancelled. One thread for all of them, and none before the first."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._runs: dict[object, Callable[[], bool]] = {}
-        self._thread: threading.Thread | None = None
-
-    @contextmanager
-    def stopping(self, cancelled: Callable[[], bool] | None) -> Iterator[Any]:
-        """Run options that are told to terminate soon after cancelled() is true; None where it never will be."""
-        if cancelled is None:
-            yield None
-            return
-        options = import_onnxruntime().RunOptions()
-        options.log_severity_level = SILENT
-        with self._changed:
-            self._runs[options] = cancelled
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._look, name="cancel", daemon=True)
-                self._thread.start()
-            self._changed.notify()
-        try:
-            yield options
-        finally:
-            with self._changed:
-                self._runs.pop(options)
-
-    def _look(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._runs)
-                runs = list(self._runs.items())
-            for options, cancelled in runs:
-                if cancelled():
-                    options.terminate = True
-            time.sleep(POLL)
-
-
-_WATCH = _Watch()
-
-
-def _open(runtime: ModuleType, path: Path, device: str, threads: int | None, memory: int | None):
+def _open(runtime: ModuleType, path: Path, device: str, threads: int | None, memory: int | None, batch: int | None,
+          graph: bool):
     options = runtime.SessionOptions()
+    if batch is not None:
+        options.add_free_dimension_override_by_name("B", batch)
     options.intra_op_num_threads = threads or min(_usable_cores(), MAX_THREADS)
     options.log_severity_level = SILENT
     options.enable_mem_reuse = False  # its planner takes the square of the nodes: 0.5 of 0.7 s; memory stays the same
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads leave the CPU to Blender
-    providers = [PROVIDERS["cpu"]] if device == "cpu" else [(PROVIDERS[device], _device_options(device, memory)),
+    providers = [PROVIDERS["cpu"]] if device == "cpu" else [(PROVIDERS[device], _device_options(device, memory, graph)),
                                                             PROVIDERS["cpu"]]
     try:
         # enable_fallback: without it an error of the device is raised, not printed and the CPU taken
@@ -252,12 +244,13 @@ def _open(runtime: ModuleType, path: Path, device: str, threads: int | None, mem
     return session
 
 
-def _device_options(device: str, memory: int | None) -> dict[str, str]:
+def _device_options(device: str, memory: int | None, graph: bool) -> dict[str, str]:
     if device != "cuda":
         return {}
     # Heuristic search and no TF32: the same numbers every time, and those of the CPU to float32's precision.
     options = {"arena_extend_strategy": "kSameAsRequested", "cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}
-    return options | ({} if memory is None else {"gpu_mem_limit": str(memory)})
+    return (options | ({} if memory is None else {"gpu_mem_limit": str(memory)})
+            | ({"enable_cuda_graph": "1"} if graph else {}))
 
 
 def _check_input(name: str, dtype: np.dtype, shape: Sequence[int], expected) -> None:

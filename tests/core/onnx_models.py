@@ -27,7 +27,7 @@ def doubling(path: Path) -> Path:
     return save(path, [helper.make_node("Add", ["x", "x"], ["y"])], {"x": (FLOAT, ["B", 3])}, {"y": (FLOAT, ["B", 3])})
 
 
-def endless(path: Path) -> Path:
+def endless(path: Path, k: int | str = "k") -> Path:
     """Multiplies a (k, k) float32 with itself n times, a scalar int64: seconds, minutes, years."""
     body = helper.make_graph(
         [helper.make_node("Identity", ["going"], ["on"]), helper.make_node("MatMul", ["x", "x"], ["xx"]),
@@ -36,7 +36,7 @@ def endless(path: Path) -> Path:
          helper.make_tensor_value_info("x", FLOAT, None)],
         [helper.make_tensor_value_info("on", TensorProto.BOOL, []), helper.make_tensor_value_info("y", FLOAT, None)])
     return save(path, [helper.make_node("Loop", ["n", "", "a"], ["out"], body=body)],
-                {"n": (INT, []), "a": (FLOAT, ["k", "k"])}, {"out": (FLOAT, ["k", "k"])})
+                {"n": (INT, []), "a": (FLOAT, [k, k])}, {"out": (FLOAT, [k, k])})
 
 
 def vast(path: Path) -> Path:

@@ -220,7 +220,7 @@ def test_guidance_brings_surfaces_as_near_as_they_were(flow, data):
     truth = States(*(v[:COUNT] for v in data.truth))
     goal, weights = guidance.interfield_goal(*true_goal(flow, truth, seen)), guidance.Weights().tensor()
     moved = truth._replace(object_position=truth.object_position + torch.tensor([0.03, 0.0, 0.12]))
-    found = guidance.guided(moved, scene_of(flow, seen), goal, weights, [0.5] * 25)
+    found = guidance.guided(moved, scene_of(flow, seen), goal, weights, 15)
     before, after = (guidance.terms(s, scene_of(flow, seen), goal, weights)[:, 0] for s in (moved, found))
     assert (after < before + 1e-3).all() and after.median() < 0.6 * before.median()
 
