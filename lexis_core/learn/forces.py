@@ -23,7 +23,6 @@ FIELD_SPREAD = 0.05      # metres by which distances may miss
 MASK_SPREAD, LANDMARK_SPREAD = 0.02, 0.02  # crop sides
 DEAD_ZONE = 1 / SIDE     # crop sides an outline may be off for nothing
 DEPTH_SPREAD = 0.02      # metres under the skin
-OBJECT_SHARE = 0.6       # how much the object's field counts beside the body's: it is predicted less well
 
 
 def _descent() -> list[list[float]]:
@@ -89,7 +88,7 @@ def pull(rig: Rig, surface: Surface, pelvis: Tensor, object: Tensor, middle: Ten
 
     upon = _landmarks(seen, marks, landmark, weights[2])
     near = _gaps(points - opposite, goal.body, goal.body_weight, weights[0])
-    far = _gaps(met[..., :3] - about, goal.object, goal.object_weight, OBJECT_SHARE * weights[0])
+    far = _gaps(met[..., :3] - about, goal.object, goal.object_weight, weights[0])
     under = _inside(met[..., :3] - about, met[..., 3:], weights[3])
     beside = _beside(seen, object, weights[1])
     missed, where = _missed(seen, object, weights[1])

@@ -42,8 +42,8 @@ class Weights:
     """Of guidance's terms; field also takes the artist's painted one."""
 
     field: float = 3.0
-    mask: float = 5.0
-    landmarks: float = 3.0
+    mask: float = 10.0
+    landmarks: float = 5.0
     inside: float = 0.3
 
 
