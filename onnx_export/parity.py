@@ -1,8 +1,8 @@
 """Sample by the bundle and by torch from the same pictures, starts and noise, and say how far apart they are.
 
-Guidance goes down a steep slope in eighty long steps, and where it swings across a valley a difference in the last
-digit grows. So torch is also compared with itself, its input moved by a millionth: only where that moves nothing can
-two machines agree. Each single call is compared too, asked the same by the way the bundle went.
+Guidance looks for nearest points anew in each step, and where two are equally near a difference in the last digit
+chooses. So torch is also compared with itself, its input moved by a millionth: only where that moves nothing must two
+machines agree. Each single call is compared too, asked the same by the way the bundle went.
 """
 
 from __future__ import annotations
