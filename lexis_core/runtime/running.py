@@ -35,7 +35,7 @@ class Running:
         if not self.half:
             return self.run("step", feeds)
         self._check()
-        return self._on(self.sessions.half_step(len(feeds["share"])), feeds, None)
+        return self._on(self.sessions.half_step(len(feeds["toward"])), feeds, None)
 
     def _on(self, session: Session, feeds: Mapping[str, Any], outputs: Sequence[str] | None) -> dict[str, Any]:
         return (session.run_kept if self.resident else session.run)(feeds, outputs, self.cancelled)
