@@ -18,7 +18,7 @@ from lexis_core.errors import InputError
 from lexis_core.initialise.landmark_points import landmark_points
 from lexis_core.learn import checkpoint, guidance
 from lexis_core.learn.flow_batch import FlowData, reflected, true_states
-from lexis_core.learn.flow_net import FlowParams, LexisFlow, Stream
+from lexis_core.learn.flow_net import FlowParams, LexisFlow, Stream, load_network
 from lexis_core.learn.flow_reference import codes, reference_without_start
 from lexis_core.learn.flow_state import Coordinates, Free, States, coordinates, placement, states_at
 from lexis_core.learn.image_encoder import ImageEncoder, ImageParams
@@ -29,12 +29,13 @@ from lexis_core.learn.net_data import body_points
 from lexis_core.learn.observed import SIDE, Observed, observed
 from lexis_core.learn.optimiser import optimiser_of
 from lexis_core.learn.proximity import REACH, near
-from lexis_core.learn.sampler import Flow, ready, regress, sample
+from lexis_core.learn.sampler import WEIGHTS, Flow, ready, regress, sample
 from lexis_core.learn.starts import rotation_vector, start_errors
 from lexis_core.learn.surface import Posed, landmark_surface, surface_points
-from lexis_core.learn.train_flow import Settings, forward, noisy
+from lexis_core.learn.train_flow import Settings, flow_of, forward, noisy
 from lexis_core.observe.observation import Observation
 from lexis_core.runtime.crop import crop_of, start_of, state_of
+from lexis_core.runtime.sampler import RATE
 from lexis_core.synthetic.render import render
 from lexis_core.synthetic.states import Interactions, load
 
@@ -249,6 +250,21 @@ def test_the_gradient_in_closed_form_is_autograds(flow, data, term):
     assert_allclose(pulled.energy, energy.detach(), rtol=1e-4, atol=1e-5)
 
 
+def test_the_small_system_of_a_step_is_solved(flow, data):
+    """Of real pictures, at the sampler's rate."""
+    seen, _ = data.observed(np.arange(COUNT))
+    truth = States(*(v[:COUNT] for v in data.truth))
+    moved = truth._replace(object_position=truth.object_position + torch.tensor([0.03, 0.0, 0.12]))
+    goal, free = guidance.interfield_goal(*true_goal(flow, truth, seen)), Free.all(COUNT)
+    found = guidance.pulled(moved, scene_of(flow, seen), goal, guidance.Weights().tensor(), free)
+    unit = guidance.allowed(free)
+    matrix = torch.eye(guidance.SIZE) + RATE * found.curvature * unit[:, :, None] * unit[:, None]
+    right = RATE * found.gradient * unit
+    known = np.linalg.solve(matrix.double().numpy(), right.double().numpy()[..., None])[..., 0]
+    assert np.linalg.norm(guidance.solved(matrix, right) - known) < 1e-3 * np.linalg.norm(known)
+    assert not guidance.solved(matrix, 0 * right).any()
+
+
 def test_what_is_held_stays_while_the_rest_moves(flow, data):
     """Guidance and the network's steps alike: an object that is held stays in space, joints that are held stay bent."""
     batch = data.batch(np.arange(4), flow.net, flow.flow.p, started=1.0)
@@ -342,6 +358,15 @@ def test_a_photo_is_cropped_by_a_camera_that_looks_at_the_person(interactions):
     turned = joints @ crop.turn.T
     assert_allclose(photo[:, :2] / photo[:, 2:], crop.focal * turned[:, :2] / turned[:, 2:], atol=1e-5)
     assert np.abs(photo[:, :2] / photo[:, 2:]).max() < 0.5
+
+
+def test_training_begins_with_a_flow_of_its_own_sizes_only():
+    shipped = WEIGHTS / "flow.pt"
+    known = load_network(shipped)
+    begun = flow_of(Settings("", "", "", begin=str(shipped)), known.p)
+    assert all(torch.equal(a, b) for a, b in zip(known.parameters(), begun.parameters(), strict=True))
+    with pytest.raises(InputError, match="cannot learn on"):
+        flow_of(Settings("", "", "", begin=str(shipped)), replace(known.p, width=64))
 
 
 def test_damaged_weights_are_told(tmp_path):
