@@ -2,8 +2,8 @@
 
 Published (LEXIS): gradients of render-and-compare and of proximity nudge the estimate while sampling. Our choice: the
 proximity term compares distances, not fields, for a field says nothing from far away; outlines are compared by two-way
-distances to mask pixels; landmarks hold the body; object points under the skin are pushed out. The gradient is plain
-and clipped, in closed form (forces.py): ordinary operations that export.
+distances to mask pixels; landmarks hold the body; object points under the skin are pushed out. A step is Gauss and
+Newton's, damped and clipped, of a gradient and curvature in closed form (forces.py): ordinary operations that export.
 """
 
 from __future__ import annotations
