@@ -20,6 +20,7 @@ Array = np.ndarray
 
 SIGMA = 0.10  # metres, the fall-off of the field: our choice, the paper's value is not published
 CONTACT = 0.05  # metres, nearer than this is contact: the usual threshold of the field's benchmarks
+ASIDE = 1e-3  # of a mesh's extent, how far from its surface its inside is looked for
 SMALLEST = np.finfo(np.float32).tiny  # keeps the field above zero where exp underflows, beyond 13 sigma
 
 
@@ -136,6 +137,22 @@ def inside(points: Array, mesh: Mesh) -> Array:
     Raises InputError when the mesh has no faces.
     """
     return _inside(points, _surface(mesh))
+
+
+def outward(points: Array, mesh: Mesh) -> Array:
+    """Unit normals of the mesh at points (P, 3) on it, away from its inside: (P, 3) float32.
+
+    Zeros where both sides are in it, or both out of it: an inner wall, an open sheet. The mesh's own winding does not
+    matter. Raises InputError when the mesh has no faces.
+    """
+    surface = _surface(mesh)
+    faces = surface.faces[_nearest(points, surface)[1]]
+    a, b, c = (surface.vertices[faces[:, k]] for k in range(3))
+    normals = np.cross(b - a, c - a)
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), SMALLEST)
+    step = ASIDE * np.ptp(surface.vertices[surface.faces.ravel()], axis=0).max() * normals
+    front, back = np.split(_inside(np.concatenate([points + step, points - step]), surface), 2)
+    return (normals * (back.astype(int) - front)[:, None]).astype(np.float32)
 
 
 def area_weighted_mean(values: Array, mesh: Mesh) -> float:

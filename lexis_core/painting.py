@@ -13,6 +13,7 @@ from lexis_core.body.names import PARENTS, POSED
 from lexis_core.body.surface import GUIDE_POINTS, guide_surface, mover, points_at
 from lexis_core.errors import InputError
 from lexis_core.initialise.landmark_points import landmark_points
+from lexis_core.interfield import outward
 from lexis_core.mesh import Mesh, face_areas, vertex_areas
 from lexis_core.reconstruction import Reconstruction
 from lexis_core.runtime.crop import FILL, Crop, crop_around, cropped, start_of
@@ -102,8 +103,9 @@ def painted_task(model: BodyModel, result: Reconstruction, painted: Painted, fre
         face, corner = _points(thing, looked[1], paint, rng)
         object_goal = _at(object_field, object_mask, thing.faces[face], corner)
         points = np.einsum("pk,pkd->pd", corner, thing.vertices[thing.faces[face]])
+        normals = outward(points, thing)
         points = np.ascontiguousarray(state.object.scale * points - middle, np.float32)
-        stages.append(Stage(seen._replace(object_points=points[None]), guide,
+        stages.append(Stage(seen._replace(object_points=points[None], object_normals=normals[None]), guide,
                             Goal(*body_goal, *object_goal), share))
     return Task(tuple(stages), start, free, crop, middle)
 

@@ -78,7 +78,8 @@ def _seen(flow: Flow, states: Mapping[str, Array], rng: np.random.Generator) -> 
     landmarks[:, flow.landmark] = 1.2 * posed[..., :2] / posed[..., 2:] + _numbers(rng, posed[..., :2].shape) / 50
     world[:, flow.landmark] = posed - states["pelvis"]
     box = rng.uniform(-0.15, 0.15, (1, len(flow.body_rest), 3)).round(DECIMALS)
-    return seen_of(image[None], masks, landmarks, world, np.full((1, LANDMARKS), 0.9), np.array([[1.2, 0, 0]]), box)
+    return seen_of(image[None], masks, landmarks, world, np.full((1, LANDMARKS), 0.9), np.array([[1.2, 0, 0]]), box,
+                   box / np.linalg.norm(box, axis=2, keepdims=True))
 
 
 def _numbers(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:

@@ -79,7 +79,7 @@ class Picture(Graph):
         self.net, self.flow, self.paces = flow.net, flow.flow, Paces(flow.flow)
 
     def found(self, given: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        seen = Observed(*(given[name] for name in list(self.inputs)[:10]))
+        seen = Observed(given["image_tokens"], **{name: given.get(name) for name in Observed._fields[1:]})
         known = States(*(given[name] for name in STATES))
         f_o, reference, context = prepared(self.net, self.flow, seen, known, given["started"], given["scale"],
                                            GUIDE_POINTS)
@@ -146,13 +146,15 @@ class Guide(Graph):
         goal: Shapes = {"body_field": ("B", "P"), "object_field": ("B", "Q"), "body_weight": ("B", "P"),
                         "object_weight": ("B", "Q"), "term_weights": (4,), "rate": ("B",)}
         free = {name: shape for name, shape in FREE.items() if name != "free_betas"}
-        super().__init__("guide", _of("now_", STATES) | seen | {"object_points": ("B", "Q", 3)} | SURFACE
+        cloud: Shapes = {"object_points": ("B", "Q", 3), "object_normals": ("B", "Q", 3)}
+        super().__init__("guide", _of("now_", STATES) | seen | cloud | SURFACE
                          | {"landmark": (len(flow.landmark),)} | goal | free, STATES | {"energy": ("B", 4)})
 
     def found(self, given: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         none = given["camera"]
         seen = Observed(**{name: given.get(name, none) for name in Observed._fields})
-        scene = Scene(seen, Surface(*(given[name] for name in SURFACE)), given["landmark"], given["object_points"])
+        scene = Scene(seen, Surface(*(given[name] for name in SURFACE)), given["landmark"], given["object_points"],
+                      given["object_normals"])
         goal = interfield_goal(given["body_field"], given["object_field"])
         goal = goal._replace(body_weight=goal.body_weight * given["body_weight"],
                              object_weight=goal.object_weight * given["object_weight"])

@@ -17,6 +17,7 @@ import torch
 
 from lexis_core.body import BodyModel, pose_batch
 from lexis_core.body.surface import GUIDE_POINTS, guide_surface
+from lexis_core.interfield import outward
 from lexis_core.learn.flow_batch import true_states
 from lexis_core.learn.flow_state import Coordinates
 from lexis_core.learn.flow_state import States as TorchStates
@@ -93,19 +94,22 @@ class Scenes:
         self.told = [np.array(part) for part in (shown.masks, shown.landmarks, shown.landmarks_world, shown.confidence,
                                                  shown.camera)]
         self.points = np.float32([object_points(interactions, int(k))[:GUIDE_POINTS] for k in interactions.instance])
+        self.normals = np.float32([outward(part, interactions.object_model(i).mesh)
+                                   for i, part in enumerate(self.points)])
         truth = true_states(interactions)
         self.start = truth._replace(object_position=truth.object_position + torch.tensor([0.02, 0.03, 0.05]),
                                     betas=torch.zeros_like(truth.betas))
 
     def gaps(self, sessions: Sessions, flow: Flow, model: BodyModel, count: int, star: bool) -> Gaps:
         """Of the first so many pictures, from a start or from noise."""
-        told, points = [part[:count] for part in self.told], self.points[:count]
-        seen = observed(flow.encoder(torch.from_numpy(self.image[:count])), *told, torch.from_numpy(points))
+        told, points, normals = ([part[:count] for part in self.told], self.points[:count], self.normals[:count])
+        seen = observed(flow.encoder(torch.from_numpy(self.image[:count])), *told, torch.from_numpy(points),
+                        torch.from_numpy(normals))
         start = TorchStates(*(part[:count] for part in self.start)) if star else None
         noise = noise_of(flow, HYPOTHESES * count, torch.Generator().manual_seed(0))
         compared = Compared(sessions, flow)
         begin = None if start is None else States(*(part.numpy() for part in start))
-        given = seen_of(self.image[:count], *told, points)
+        given = seen_of(self.image[:count], *told, points, normals)
 
         def ours(guided: bool) -> States:
             return Sampler(compared).sample(given, guide_surface(model), begin, hypotheses=HYPOTHESES, guided=guided,
@@ -124,7 +128,7 @@ class Scenes:
         """(rows,) millimetres between each state that the step gives in half precision and the nearest that it gives
         the same picture in single precision, without guidance: of the furthest body vertex or object point."""
         points = self.points[:count]
-        seen = seen_of(self.image[:count], *(part[:count] for part in self.told), points)
+        seen = seen_of(self.image[:count], *(part[:count] for part in self.told), points, self.normals[:count])
         start = States(*(part[:count].numpy() for part in self.start)) if star else None
         half, full = (_posed(model, Sampler(sessions, half=half).sample(
             seen, guide_surface(model), start, hypotheses=HYPOTHESES, guided=False).every,

@@ -22,7 +22,9 @@ from lexis_core.learn.surface import Rig, Surface
 FIELD_SPREAD = 0.05      # metres by which distances may miss
 MASK_SPREAD, LANDMARK_SPREAD = 0.02, 0.02  # crop sides
 DEAD_ZONE = 1 / SIDE     # crop sides an outline may be off for nothing
-DEPTH_SPREAD = 0.02      # metres under the skin
+DEPTH_SPREAD = 0.02      # metres under the skin, or in the object
+BETWEEN = 0.7            # of the spacing of object points: so far along the surface from one, it is as near to others
+AROUND = 6               # object points whose planes say whether a skin point is inside
 
 
 def _descent() -> list[list[float]]:
@@ -48,6 +50,13 @@ class Goal(NamedTuple):
     object_weight: Tensor
 
 
+class Cloud(NamedTuple):
+    """Points of the object's surface (B, Q, 3) and outward normals (B, Q, 3), zeros where not known; camera axes."""
+
+    points: Tensor
+    normals: Tensor
+
+
 class Pull(NamedTuple):
     """energy (B, 4) of field, mask, landmarks and inside; gradient (B, 75) and curvature (B, 75, 75) of their sum by
     the turns of the 22 joints, the pelvis's place, the object's turn and its offset from the pelvis: radians, the
@@ -71,44 +80,47 @@ class Residuals(NamedTuple):
     way: Tensor
 
 
-def pull(rig: Rig, surface: Surface, pelvis: Tensor, object: Tensor, middle: Tensor, seen: Observed, landmark: Tensor,
+def pull(rig: Rig, surface: Surface, pelvis: Tensor, cloud: Cloud, middle: Tensor, seen: Observed, landmark: Tensor,
          goal: Goal, weights: Tensor, follows: Tensor) -> Pull:
-    """Energies of a posed skeleton and object points (B, Q, 3), and how they change.
+    """Energies of a posed skeleton and an object, and how they change.
 
     surface  : of the rig; its last K points are landmarks, which of the 33 says landmark (K,)
     middle   : (B, 3) the object's canonical origin; pelvis (B, 3); weights (4,) of the terms
     follows  : (B,) 1 where the object goes along with the body, 0 where it is held
     """
-    count = goal.body.shape[1]
+    count, object = goal.body.shape[1], cloud.points
     points, normals = surface.skinned(rig)
     marks, points, about = points[:, count:] + pelvis[:, None], points[:, :count], object - pelvis[:, None]
     to_object, to_skin = nearest(points, about)
     met = pick(torch.cat([points, normals.detach()[:, :count]], -1), to_skin)
-    opposite = pick(about, to_object)
+    around = torch.cat([about, cloud.normals, _spacing(about)[..., None]], -1)
+    opposite = pick(around, to_object)
 
     upon = _landmarks(seen, marks, landmark, weights[2])
-    near = _gaps(points - opposite, goal.body, goal.body_weight, weights[0])
+    near = _gaps(_to_plane(points - opposite[..., :3], opposite[..., 3:6], opposite[..., 6:]), goal.body,
+                 goal.body_weight, weights[0])
     far = _gaps(met[..., :3] - about, goal.object, goal.object_weight, weights[0])
     under = _inside(met[..., :3] - about, met[..., 3:], weights[3])
+    sunk = _sunk(points, around, weights[3])
     beside = _beside(seen, object, weights[1])
     missed, where = _missed(seen, object, weights[1])
 
     arms = _arms(rig, surface)
     of_skin, of_marks = arms[..., :count], arms[..., count:]
     of_met = of_skin.gather(3, to_skin[:, None, None].expand(-1, POSED, 3, -1))
-    skin = torch.cat([part.way for part in (upon, near, far, under)], 1).transpose(1, 2)
-    turned = _turned(rig, torch.cat([of_marks, of_marks, of_skin, of_met, of_met], -1), skin)
-    at = (torch.cat([opposite + pelvis[:, None], object, object, object, where], 1) - middle[:, None]).transpose(1, 2)
-    thing = torch.cat([-near.way, -far.way, -under.way, beside.way, missed.way], 1).transpose(1, 2)
+    skin = torch.cat([part.way for part in (upon, near, sunk, far, under)], 1).transpose(1, 2)
+    turned = _turned(rig, torch.cat([of_marks, of_marks, of_skin, of_skin, of_met, of_met], -1), skin)
+    at = (torch.cat([points + pelvis[:, None]] * 2 + [object] * 3 + [where], 1) - middle[:, None]).transpose(1, 2)
+    thing = torch.cat([-near.way, -sunk.way, -far.way, -under.way, beside.way, missed.way], 1).transpose(1, 2)
     before, after = upon.steep.shape[1], beside.steep.shape[1] + missed.steep.shape[1]  # of one of the two only
     skin, turned = functional.pad(skin, (0, after)), functional.pad(turned, (0, after))
     thing = functional.pad(torch.cat([torch.linalg.cross(at, thing, dim=1), thing], 1), (before, 0))
     whole = skin + follows[:, None, None] * thing[:, 3:]
     rows = torch.cat([turned, _place(seen.focal, pelvis) @ whole, thing], 1)
 
-    parts = upon, near, far, under, beside, missed
+    parts = upon, near, sunk, far, under, beside, missed
     steep, bend = torch.cat([part.steep for part in parts], 1), torch.cat([part.bend for part in parts], 1)
-    energy = near.energy + far.energy, beside.energy + missed.energy, upon.energy, under.energy
+    energy = near.energy + far.energy, beside.energy + missed.energy, upon.energy, under.energy + sunk.energy
     return Pull(torch.stack(energy, 1), (rows @ steep[..., None])[..., 0],
                 (rows * bend[:, None]) @ rows.transpose(1, 2))
 
@@ -154,6 +166,38 @@ def _inside(toward: Tensor, normal: Tensor, strength: Tensor) -> Residuals:
     share = 20 * strength * under / depth.shape[1]
     depth = depth / DEPTH_SPREAD
     return Residuals(0.5 * (share * depth.square()).sum(1), share * depth, share, normal / DEPTH_SPREAD)
+
+
+def _spacing(points: Tensor) -> Tensor:
+    """(B, Q, 3) -> (B, Q) metres from each point to the nearest of the others."""
+    middle = points.mean(1, keepdim=True)
+    apart = gaps(points - middle, points - middle) + torch.eye(points.shape[1], device=points.device)
+    return apart.amin(2).clamp(min=0).sqrt()
+
+
+def _to_plane(toward: Tensor, normal: Tensor, spacing: Tensor) -> Tensor:
+    """From object points to skin points, toward (B, P, 3) -> from the surface that the object points stand for: along
+    it, what lies between them, by their spacing (B, P, 1), counts nothing. Without a normal, as it was."""
+    up = (toward * normal).sum(-1, keepdim=True) * normal
+    along = toward - up
+    own = BETWEEN * spacing * normal.square().sum(-1, keepdim=True)
+    return up + along * (1 - own / length(along)[..., None]).clamp(min=0)
+
+
+def _sunk(points: Tensor, around: Tensor, strength: Tensor) -> Residuals:
+    """Skin points (B, P, 3) in the object; around : (B, Q, 7) object points, normals, spacing.
+
+    A skin point is inside where it is behind the planes of all of the AROUND object points nearest to it; of these, the
+    plane that it is least behind is the way out.
+    """
+    count, close = points.shape[1], gaps(points, around[..., :3]).topk(AROUND, largest=False)
+    facing = pick(around[..., :6], close.indices.flatten(1)).unflatten(1, (count, AROUND))
+    depth = ((facing[..., :3] - points[:, :, None]) * facing[..., 3:]).sum(-1)
+    least = depth.argmin(2, keepdim=True)
+    depth, out = depth.gather(2, least)[..., 0], facing.gather(2, least[..., None].expand(-1, -1, 1, 6))[:, :, 0, 3:]
+    inside = ((close.values[..., 0] < REACH**2 / 9) & (depth > 0)).to(depth)
+    share, depth = 20 * strength * inside / count, depth / DEPTH_SPREAD
+    return Residuals(0.5 * (share * depth.square()).sum(1), share * depth, share, -out / DEPTH_SPREAD)
 
 
 def _beside(seen: Observed, object: Tensor, strength: Tensor) -> Residuals:

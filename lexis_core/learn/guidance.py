@@ -2,8 +2,9 @@
 
 Published (LEXIS): gradients of render-and-compare and of proximity nudge the estimate while sampling. Our choice: the
 proximity term compares distances, not fields, for a field says nothing from far away; outlines are compared by two-way
-distances to mask pixels; landmarks hold the body; object points under the skin are pushed out. A step is Gauss and
-Newton's, damped and clipped, of a gradient and curvature in closed form (forces.py): ordinary operations that export.
+distances to mask pixels; landmarks hold the body; object points under the skin, and skin in the object, are pushed
+out. A step is Gauss and Newton's, damped and clipped, of a gradient and curvature in closed form (forces.py): ordinary
+operations that export.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from lexis_core.interfield import CONTACT, SIGMA
 from lexis_core.learn.flow_state import Free, States, pelvis_of, place_of
-from lexis_core.learn.forces import Goal, Pull, pull
+from lexis_core.learn.forces import Cloud, Goal, Pull, pull
 from lexis_core.learn.kinematics import rotation_of
 from lexis_core.learn.observed import Observed
 from lexis_core.learn.proximity import REACH
@@ -40,12 +41,14 @@ class Weights(sampler.Weights):
 
 class Scene(NamedTuple):
     """What guidance measures on: the picture, P body points followed by K landmarks in one surface, which landmark each
-    of the K is, and object points (B, Q, 3), canonical, metres."""
+    of the K is, and object points (B, Q, 3), canonical, metres, with outward
+    normals (B, Q, 3), or zeros where out is not known."""
 
     seen: Observed
     surface: Surface
     landmark: Tensor
     points: Tensor
+    normals: Tensor
 
 
 def interfield_goal(body: Tensor, object: Tensor) -> Goal:
@@ -130,19 +133,18 @@ def clipped(slope: Tensor) -> Tensor:
 def moved(states: States, change: Tensor, focal: Tensor, free: Free) -> States:
     """States after small changes (B, 75) in units of UNITS: the body's turn, 21 joints, its place, the object's turn
     and its offset from the pelvis."""
-    turn, theta, place, object_turn, offset = change.split([3, 63, 3, 3, 3], 1)
-    place, body, object = place * place.new_tensor(UNITS["place"]), free.body[:, None], free.object[:, None]
-    pelvis = pelvis_of(place_of(states.pelvis, focal) + place * body, focal)
+    turn, theta, place, object_turn, offset = (change * allowed(free)).split([3, 63, 3, 3, 3], 1)
+    pelvis = pelvis_of(place_of(states.pelvis, focal) + place, focal)
     return States(
-        states.theta @ rotation_of(UNITS["theta"] * theta.unflatten(1, (21, 3)) * free.joints[..., None]),
-        rotation_of(UNITS["rotation"] * turn * body) @ states.body_rotation, pelvis, states.betas,
-        rotation_of(UNITS["object_rotation"] * object_turn * object) @ states.object_rotation,
-        states.object_position + (pelvis - states.pelvis + UNITS["offset"] * offset) * object)
+        states.theta @ rotation_of(theta.unflatten(1, (21, 3))), rotation_of(turn) @ states.body_rotation, pelvis,
+        states.betas, rotation_of(object_turn) @ states.object_rotation,
+        states.object_position + (pelvis - states.pelvis) * free.object[:, None] + offset)
 
 
 def pulled(states: States, scene: Scene, goal: Goal, weights: Tensor, free: Free) -> Pull:
     """What the energy of these states is, and how it changes as they move; free : whether the object goes along."""
     rig = scene.surface.rig(states.theta, states.body_rotation, states.betas)
-    object = scene.points @ states.object_rotation.transpose(1, 2) + states.object_position[:, None]
+    turn = states.object_rotation.transpose(1, 2)
+    object = Cloud(scene.points @ turn + states.object_position[:, None], scene.normals @ turn)
     return pull(rig, scene.surface, states.pelvis, object, states.object_position, scene.seen, scene.landmark, goal,
                 weights, free.object)

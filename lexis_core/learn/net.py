@@ -148,11 +148,15 @@ class Decoder(nn.Module):
         start = [still.repeat(JOINTS), still, torch.zeros(13)]  # the T-pose, the object at its middle
         self.direct.bias.data = torch.cat(start)
 
-    def forward(self, z: Tensor, f_o: Tensor) -> Latent:
+    def said(self, z: Tensor, f_o: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What the rest is read from (B, width), the pose (B, 126) and the placement (B, 19)."""
         x = self.blocks(self.read(torch.cat([z.flatten(1), f_o], -1)))
-        body, object = self.planes(self.body(x), self.p.cells), self.planes(self.object(x), self.p.object_cells)
         theta, placement = self.direct(z.flatten(1)).split([JOINTS * 6, PLACEMENT], -1)
-        theta, placement = theta + self.pose(z.flatten(1)), placement + self.placement(x)
+        return x, theta + self.pose(z.flatten(1)), placement + self.placement(x)
+
+    def forward(self, z: Tensor, f_o: Tensor) -> Latent:
+        x, theta, placement = self.said(z, f_o)
+        body, object = self.planes(self.body(x), self.p.cells), self.planes(self.object(x), self.p.object_cells)
         return Latent(body, object, *self.hints(x).chunk(2, -1), theta.float().unflatten(1, (JOINTS, 6)),
                       placement.float())
 

@@ -11,6 +11,7 @@ from lexis_core.interfield import CONTACT
 from lexis_core.learn.kinematics import joint_positions, rotation_from_sixd, skeleton
 from lexis_core.learn.net import LexisNet
 from lexis_core.learn.net_batch import Tensors, batch_of, field_of
+from lexis_core.learn.net_codes import read_back
 from lexis_core.learn.vector_quantiser import codebook_use
 
 CURVES = (("field error", ("if_mae_body", "if_mae_object")), ("pose error, mm", ("theta_mm",)),
@@ -18,9 +19,10 @@ CURVES = (("field error", ("if_mae_body", "if_mae_object")), ("pose error, mm", 
 
 
 @torch.no_grad()
-def measure(net: LexisNet, data: Tensors, rows: int = 1 << 30, quantise: bool = True,
+def measure(net: LexisNet, data: Tensors, rows: int = 1 << 30, quantise: bool = True, as_one: bool = True,
             at_once: int = 128) -> dict[str, Tensor]:
-    """Numbers of each interaction, at all 1000 + 1024 points, the action known; at most `rows`, spread evenly.
+    """Numbers of each interaction, at all 1000 + 1024 points, the action known; at most `rows`, spread evenly; the
+    codes chosen together where as_one.
 
     if_mae_*, zero_mae_* : (N,) mean |IF - truth| over area-weighted points, and the same of a field of zeros
     contact_f1_*         : (N,) F1 of nearer than 5 cm by the field against by the mesh, NaN where neither has any
@@ -36,8 +38,7 @@ def measure(net: LexisNet, data: Tensors, rows: int = 1 << 30, quantise: bool = 
     found = []
     for chosen in every.split(at_once):
         batch = batch_of(data, chosen)
-        decoded, codes, _ = net(batch.theta, batch.shape_points, batch.action, batch.placement, batch.placed,
-                                batch.body_points, batch.object_points, quantise)
+        decoded, codes, _ = read_back(net, batch, quantise, float(as_one))
         gap = (joint_positions(rotation_from_sixd(decoded.theta), rest)
                - joint_positions(rotation_from_sixd(batch.theta), rest))
         off = decoded.placement - batch.placement

@@ -29,6 +29,7 @@ class Observed(NamedTuple):
     confidence      : (B, 33) in [0, 1]
     camera          : (B, 3) focal length and principal point, crop units
     object_points   : (B, Q, 3) metres, canonical
+    object_normals  : (B, Q, 3) of the surface there, outward; zeros where out is not known
     seen            : (B, 4) 1 where image, masks, landmarks, the object's own mask are to be had, else 0
     """
 
@@ -41,6 +42,7 @@ class Observed(NamedTuple):
     confidence: Tensor
     camera: Tensor
     object_points: Tensor
+    object_normals: Tensor
     seen: Tensor
 
     @property
@@ -91,12 +93,13 @@ def _cell(at: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def observed(image: Tensor, masks: Array, landmarks: Array, landmarks_world: Array, confidence: Array, camera: Array,
-             object_points: Tensor) -> Observed:
+             object_points: Tensor, object_normals: Tensor | None = None) -> Observed:
     """Put together what is seen; masks (B, 112, 112) uint8: 1 person, 2 object. Which pixels of a mask are looked at
-    depends on the mask alone."""
+    depends on the mask alone. Where nothing is guided, normals are not needed."""
     maps, box, pixels, found = measured(masks)
     there = torch.ones(len(masks), 4)
     there[:, 3] = torch.from_numpy(found)
     flat = (torch.from_numpy(np.ascontiguousarray(a, np.float32)) for a in
             (maps, box, pixels, landmarks, landmarks_world, confidence, camera))
-    return Observed(image, *flat, object_points, there)
+    object_normals = torch.zeros_like(object_points) if object_normals is None else object_normals
+    return Observed(image, *flat, object_points, object_normals, there)

@@ -120,7 +120,8 @@ def sample(flow: Flow, seen: Observed, start: States | None = None, *, steps: in
                                         2 * np.pi * each / hypotheses, scale)
     noise = noise or noise_of(flow, len(each), torch.Generator().manual_seed(seed))
     x = Coordinates(*(v * (each > 0).float().reshape(-1, *[1] * (v.ndim - 1)) for v in noise))
-    scene = Scene(many, flow.surface, flow.landmark, many.object_points[:, :GUIDE_POINTS])
+    scene = Scene(many, flow.surface, flow.landmark, many.object_points[:, :GUIDE_POINTS],
+                  many.object_normals[:, :GUIDE_POINTS])
     now, line = begun(x, reference), times(steps, start is not None)
     for k, time in enumerate(line):
         moves, ways = shares(line, k, guidance != "none")

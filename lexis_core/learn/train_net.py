@@ -22,6 +22,7 @@ from lexis_core.learn import checkpoint
 from lexis_core.learn.kinematics import joint_positions, rotation_from_sixd, skeleton
 from lexis_core.learn.net import KIND, SIZES, Decoded, LexisNet, NetParams, load_net
 from lexis_core.learn.net_batch import Batch, Tensors, batch_of, varied
+from lexis_core.learn.net_codes import read_back
 from lexis_core.learn.net_data import net_data
 from lexis_core.learn.net_report import CURVES, by_action, measure, summary
 from lexis_core.learn.run import check_finite, resumed, write_log
@@ -40,6 +41,7 @@ class Settings:
     begin: str = ""             # a trained network whose fields learn on, its tokens held as they are
     size: str = "small"         # or base
     quantiser: bool = True      # --no-quantiser: the ablation without the discrete bottleneck
+    as_one: float = 0.7         # share whose codes, once tokens are held, are chosen together; not 0: in the report all
     object: bool = True         # --no-object: the ablation without f_o
     placement: bool = True      # --no-placement: the ablation with the paper's inputs only
     steps: int = 20_000
@@ -164,6 +166,7 @@ def train(s: Settings) -> dict:
     print(f"LEXIS-Net {s.size}, {count:.1f} M parameters, on {device}; "
           + ", ".join(f"{len(tensors):,} {split}" for split, tensors in data.items()), flush=True)
     before, first = spent, step
+    as_one = s.as_one * bool(s.begin)  # tokens that still learn go each to its nearest code, straight through
     began = time.monotonic() - spent
     done = share_done(s, step, spent)
     while done < 1:
@@ -176,8 +179,7 @@ def train(s: Settings) -> dict:
                        mirror=s.mirror, turned=s.turned, action_dropped=s.action_dropped,
                        placement_dropped=s.placement_dropped, loosened=s.loosened, unknown_action=net.p.actions)
         with torch.autocast(device, torch.bfloat16, enabled=s.bfloat16):
-            decoded, _, commitment = net(batch.theta, batch.shape_points, batch.action, batch.placement, batch.placed,
-                                         batch.body_points, batch.object_points, quantise=quantise)
+            decoded, _, commitment = read_back(net, batch, quantise, as_one)
         terms = losses(s, decoded, batch, commitment, rest)
         loss = torch.stack(list(terms.values())).sum()
         check_finite(loss, step)
@@ -189,7 +191,7 @@ def train(s: Settings) -> dict:
         done = share_done(s, step, spent)
 
         if step % s.validate_every == 0 or done >= 1:
-            found = summary(measure(net, data["validation"], s.validation_rows, quantise), net.p.codes)
+            found = summary(measure(net, data["validation"], s.validation_rows, quantise, as_one > 0), net.p.codes)
             row = {"step": step, "seconds": round(spent, 1)}
             log.append(row | {name: term.item() for name, term in terms.items()} | found)
             score = found["if_mae_body"] + found["if_mae_object"] + found["theta_mm"] / 1000
@@ -210,7 +212,7 @@ def train(s: Settings) -> dict:
     result = {"settings": asdict(s), "parameters_million": count, "splits": {}, "by_action": {}}
     for split, tensors in data.items():
         if split != "train" and len(tensors):
-            measured = measure(net, tensors)
+            measured = measure(net, tensors, as_one=s.as_one > 0)
             result["splits"][split] = numbers = summary(measured, net.p.codes)
             result["by_action"][split] = by_action(measured, ACTION_NAMES)
             print(f"{split}: " + ", ".join(f"{name} {value:.4g}" for name, value in numbers.items()))

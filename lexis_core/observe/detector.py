@@ -40,7 +40,8 @@ def detect(session: Session, image: Array) -> list[Detection]:
     image : (H, W, 3) uint8
     """
     height, width = image.shape[:2]
-    found = [d for tile in tiles(width, height) for d in detect_in(session, image, tile)]
+    looks = session.each(lambda tile: detect_in(session, image, tile), tiles(width, height))
+    found = [detection for look in looks for detection in look]
     people: list[Detection] = []
     for detection in sorted(found, key=lambda d: -d.score):
         if all(square_overlap(detection.body, other.body) < SAME_BODY for other in people):

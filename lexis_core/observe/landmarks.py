@@ -125,7 +125,7 @@ def steadied(session: Session, image: Array, person: Person) -> Person:
     """
     crops = [replace(person.region, side=person.region.side * wider, angle=person.region.angle + turn)
              for wider in STEADY_SIDES for turn in STEADY_TURNS]
-    looks = [look(session, image, region) for region in crops]
+    looks = session.each(lambda region: look(session, image, region), crops)
     landmarks = np.array([p.landmarks for p in looks])
     middle = np.median(landmarks, axis=0)
     waver = np.linalg.norm(landmarks - middle, axis=-1).mean(0) / person.region.side

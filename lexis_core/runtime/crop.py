@@ -15,6 +15,7 @@ from lexis_core.camera import Camera
 from lexis_core.errors import InputError
 from lexis_core.geometry import axis_angle_from_rotation
 from lexis_core.initialise.crop import reduced
+from lexis_core.interfield import outward
 from lexis_core.mesh import sample_surface, spread
 from lexis_core.objects.model import ObjectModel
 from lexis_core.observe.observation import Observation
@@ -92,7 +93,7 @@ def cropped(seen: Observation, crop: Crop, object: ObjectModel, scale: float, se
     points = points[spread(points, GUIDE_POINTS)]
     return seen_of((image / 255).transpose(2, 0, 1)[None], masks[None], (marks[:, :2] / marks[:, 2:])[None],
                    (seen.landmarks_world[:LANDMARKS] @ crop.turn.T)[None], seen.confidence[None, :LANDMARKS],
-                   np.array([[crop.used, 0, 0]]), scale * points[None])
+                   np.array([[crop.used, 0, 0]]), scale * points[None], outward(points, object.mesh)[None])
 
 
 def _near(seen: Observation, crop: Crop) -> tuple[Observation, Crop]:

@@ -81,7 +81,7 @@ def through(run: Run, given: Mapping[str, Array]) -> dict[str, Array]:
                              **of("body_points", "object_points")})
     goal = {"body_field": fields["body"], "object_field": fields["object"],
             **of("body_weight", "object_weight", "term_weights", "rate")}
-    scene = {**of(*SEEN, *SURFACE), **goal, **free}
+    scene = {**of(*SEEN, "object_normals", *SURFACE), **goal, **free}
     ask("guide", {**scene, **_named("now_", {name: moved[name] for name in STATES})})
     ask("guide", _touching(scene, states), "guide.touching")
     return found

@@ -27,7 +27,7 @@ Array = np.ndarray
 STEPS = 25
 STAR = 15 / 25           # where the star mode enters
 GUIDED_STEPS = 11        # the last ones, where the estimate is clean enough to be moved: from a start all of them
-INNER = 3                # of guidance in each
+INNER = 2                # of guidance in each
 RATE = 5.0               # how far down the gradient where nothing curves
 TOUCHING, BLUR = 0.06, 0.015  # metres; of the body, what is predicted nearer is to touch: unsure is said as farther
 BODY, OBJECT = 19, 9     # numbers of each stream beside the tokens
@@ -262,7 +262,7 @@ class Sampler:
         """f_o, start_tokens, pose, keys and values, and the paces of steps at these times."""
         total = len(many.camera)
         image = work.back(work.run("encoder", {"image": seen.image})["tokens"])
-        told = {name: value for name, value in many._asdict().items() if name != "image"}
+        told = {name: value for name, value in many._asdict().items() if name not in ("image", "object_normals")}
         return work.run("context", {
             **told, **known._asdict(), "image_tokens": np.repeat(image, total // len(image), 0),
             "started": np.full(total, started, np.float32), "scale": np.full(total, UNKNOWN, np.float32),
@@ -294,7 +294,7 @@ def _named(prefix: str, states: States) -> dict[str, Any]:
 
 def _scene(seen: Seen, guide: GuideSurface) -> dict[str, Array]:
     """What guidance measures on, as its graph takes it."""
-    names = ("maps", "pixels", "landmarks", "confidence", "camera", "seen", "object_points")
+    names = ("maps", "pixels", "landmarks", "confidence", "camera", "seen", "object_points", "object_normals")
     return {**{name: getattr(seen, name) for name in names}, **vars(guide.surface), "landmark": guide.landmark}
 
 

@@ -32,6 +32,7 @@ class Seen(NamedTuple):
     confidence      : (B, 33) in [0, 1]
     camera          : (B, 3) focal length and principal point, crop units
     object_points   : (B, Q, 3) metres, canonical
+    object_normals  : (B, Q, 3) of the surface there, outward; zeros where out is not known
     seen            : (B, 4) 1 where image, masks, landmarks, the object's own mask are to be had, else 0
     """
 
@@ -44,6 +45,7 @@ class Seen(NamedTuple):
     confidence: Array
     camera: Array
     object_points: Array
+    object_normals: Array
     seen: Array
 
     def repeated(self, count: int) -> Seen:
@@ -79,12 +81,12 @@ def measured(masks: Array) -> Masks:
 
 
 def seen_of(image: Array, masks: Array, landmarks: Array, landmarks_world: Array, confidence: Array, camera: Array,
-            object_points: Array) -> Seen:
+            object_points: Array, object_normals: Array) -> Seen:
     """Put together what is seen of B pictures; image (B, 3, 112, 112) in 0..1, masks (B, 112, 112) uint8."""
     maps, box, pixels, found = measured(masks)
     known = np.stack([np.ones(len(masks)), masks.any((1, 2)), np.ones(len(masks)), found], 1)
-    arrays = image, maps, box, pixels, landmarks, landmarks_world, confidence, camera, object_points, known
-    return Seen(*(np.ascontiguousarray(a, np.float32) for a in arrays))
+    told = image, maps, box, pixels, landmarks, landmarks_world, confidence, camera
+    return Seen(*(np.ascontiguousarray(a, np.float32) for a in (*told, object_points, object_normals, known)))
 
 
 def _distance(mask: Array) -> Array:

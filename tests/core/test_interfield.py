@@ -13,7 +13,7 @@ from shapes import ball, box, from_trimesh, meshes, points
 
 from lexis_core import interfield
 from lexis_core.errors import InputError
-from lexis_core.interfield import closest, distance, distance_of, field_of, inside, measure, summary
+from lexis_core.interfield import closest, distance, distance_of, field_of, inside, measure, outward, summary
 from lexis_core.mesh import Mesh
 
 
@@ -90,6 +90,24 @@ def test_a_vertex_without_faces_is_no_surface_but_has_a_distance():
     assert distance(np.array([[0.5, 0.5, 3]], np.float32), stray) == pytest.approx(2.9)
     field = measure(stray, box([0, 0, 4], [1, 1, 5]))
     assert field.body_distance[-1] == pytest.approx(1.0)
+
+
+def test_outward_is_away_from_the_inside_however_the_faces_wind():
+    fine = ball(level=4)
+    queries = fine.vertices[::7]
+    turned = Mesh(fine.vertices, np.ascontiguousarray(fine.faces[:, ::-1]))
+    for mesh in (fine, turned):
+        assert ((outward(queries, mesh) * queries).sum(1) > 0.98).all()
+
+
+def test_out_is_not_known_of_an_open_sheet_or_of_an_inner_wall():
+    sheet = Mesh(np.float32([[0, 0, 0], [1, 0, 0], [0, 1, 0]]), np.int32([[0, 1, 2]]))
+    assert_array_equal(outward(np.float32([[0.2, 0.2, 0]]), sheet), 0)
+    a, b = box([0, 0, 0], [1, 1, 1]), box([0.5, 0, 0], [1.5, 1, 1])
+    both = Mesh(np.concatenate([a.vertices, b.vertices]), np.concatenate([a.faces, b.faces + len(a.vertices)]))
+    wall, end = outward(np.float32([[1, 0.5, 0.5], [1.5, 0.5, 0.5]]), both)
+    assert_array_equal(wall, 0)
+    assert_allclose(end, [1, 0, 0])
 
 
 def test_ten_thousand_copies_of_a_face_cost_what_one_costs_and_change_nothing():

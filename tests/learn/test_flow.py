@@ -205,7 +205,7 @@ def test_nearness_is_that_of_the_points():
 
 
 def scene_of(flow: Flow, seen: Observed) -> guidance.Scene:
-    return guidance.Scene(seen, flow.surface, flow.landmark, seen.object_points)
+    return guidance.Scene(seen, flow.surface, flow.landmark, seen.object_points, seen.object_normals)
 
 
 def true_goal(flow: Flow, truth: States, seen: Observed) -> tuple[torch.Tensor, torch.Tensor]:
@@ -226,11 +226,32 @@ def test_guidance_brings_surfaces_as_near_as_they_were(flow, data):
     assert (after < before + 1e-3).all() and after.median() < 0.6 * before.median()
 
 
+def test_skin_in_the_object_is_pushed_out_where_out_is_known(flow, data):
+    """A ball of 0.6 m, whose centre is 0.55 m before the pelvis."""
+    seen, _ = data.observed(np.arange(COUNT))
+    truth = States(*(v[:COUNT] for v in data.truth))
+    generator = torch.Generator().manual_seed(0)
+    normals = torch.nn.functional.normalize(torch.randn(COUNT, 256, 3, generator=generator), dim=2)
+    before = truth._replace(object_position=truth.pelvis - torch.tensor([0, 0, 0.55]))
+    nothing = guidance.interfield_goal(torch.full((COUNT, 256), 1e-4), torch.full((COUNT, 256), 1e-4))
+    nothing = nothing._replace(body_weight=torch.zeros(COUNT, 256), object_weight=torch.zeros(COUNT, 256))
+    weights, left = torch.tensor([0.0, 0, 0, 1]), {}
+    count = len(flow.surface.template) - len(flow.landmark)
+    for known in (0.0, 1.0):
+        scene = scene_of(flow, seen._replace(object_points=0.6 * normals, object_normals=known * normals))
+        scene = scene._replace(seen=scene.seen._replace(seen=torch.zeros(COUNT, 4)))
+        found = guidance.guided(before, scene, nothing, weights, 15)
+        away = flow.surface.posed(*found[:4]).points[:, :count] - found.object_position[:, None]
+        left[known] = (0.6 - away.norm(dim=2)).clamp(min=0).amax(1)
+    assert (left[1.0] < 0.03).all() and (left[0.0] > left[1.0]).all()
+
+
 @pytest.mark.parametrize("term", ["field", "mask", "landmarks", "inside", "all"])
 def test_the_gradient_in_closed_form_is_autograds(flow, data, term):
     """Of every term, every number that moves, and with some of them held."""
     seen, _ = data.observed(np.arange(COUNT))
-    seen = seen._replace(confidence=torch.rand(COUNT, 33), seen=torch.ones(COUNT, 4))
+    normals = torch.nn.functional.normalize(seen.object_points, dim=2) * (torch.rand(COUNT, 256, 1) > 0.2)
+    seen = seen._replace(confidence=torch.rand(COUNT, 33), seen=torch.ones(COUNT, 4), object_normals=normals)
     truth = States(*(v[:COUNT] for v in data.truth))
     into = 0.5 * (truth.object_position - truth.pelvis)  # half of the way into the body
     states = truth._replace(object_position=truth.pelvis + into, betas=torch.randn(COUNT, 10))

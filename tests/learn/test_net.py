@@ -38,6 +38,7 @@ from lexis_core.learn.kinematics import (  # noqa: E402
 from lexis_core.learn.layers import BatchRenorm  # noqa: E402
 from lexis_core.learn.net import SIZES, LexisNet, NetParams, load_net  # noqa: E402
 from lexis_core.learn.net_batch import Tensors, batch_of, varied  # noqa: E402
+from lexis_core.learn.net_codes import read_back, search  # noqa: E402
 from lexis_core.learn.net_fields import shape_of  # noqa: E402
 from lexis_core.learn.net_geometry import Posed, basis, box_of, distances_to_points, nearness  # noqa: E402
 from lexis_core.learn.net_report import measure, summary  # noqa: E402
@@ -149,6 +150,25 @@ def test_the_codebook_follows_its_tokens_and_leaves_no_code_dead():
 def test_use_of_a_codebook_counted_by_hand():
     assert codebook_use(torch.tensor([[0, 1], [2, 3]]), 8) == (pytest.approx(4), 4)
     assert codebook_use(torch.tensor([[5, 5, 5, 5]]), 8) == (pytest.approx(1), 7)
+
+
+def test_codes_chosen_together_cost_less_than_the_nearest():
+    """The search against every choice of codes there is."""
+    torch.manual_seed(0)
+    codes, tokens = torch.randn(5, 2), torch.randn(30, 3, 2)
+    root = torch.randn(30, 6, 6)
+    curvature, gradient = root @ root.transpose(1, 2) + 0.1 * torch.eye(6), torch.randn(30, 6)
+
+    def cost(indices: torch.Tensor) -> torch.Tensor:
+        x = (codes[indices] - tokens).flatten(1)
+        return (gradient * x).sum(1) + 0.5 * (x[:, None] @ curvature @ x[..., None])[:, 0, 0]
+
+    every = torch.cartesian_prod(*[torch.arange(5)] * 3)
+    best = torch.stack([cost(choice.expand(30, 3)) for choice in every]).amin(0)
+    found = cost(search(codes, tokens, curvature, gradient))
+    nearest = cost(torch.cdist(tokens, codes[None]).argmin(-1))
+    assert (found > best - 1e-4).all() and (found < best + 1e-4).float().mean() > 0.5
+    assert (found - best).mean() < 0.2 * (nearest - best).mean()
 
 
 # the network
@@ -506,6 +526,23 @@ def test_ablations_are_switches(states, tmp_path, switch, param):
     net = load_net(tmp_path / "best.pt")
     assert not getattr(net.p, param)
     assert replace(net.p, **{param: True}) == TINY
+
+
+def test_codes_chosen_together_say_the_placement_and_the_pose_better(data):
+    torch.manual_seed(0)
+    net, batch = LexisNet(replace(TINY, codes=256)), batch_of(data, torch.arange(len(data)))
+    for _ in range(3):  # the norm and the codebook get the statistics of something
+        read_back(net, batch, as_one=0.0)
+    net.eval()
+    with torch.no_grad():
+        alone, nearest, _ = read_back(net, batch, as_one=0.0)
+        whole, chosen, _ = read_back(net, batch)
+        mixed, both, _ = read_back(net, batch, as_one=0.5)
+    first = round(0.5 * len(data))
+    assert torch.equal(both[:first], chosen[:first]) and torch.equal(both[first:], nearest[first:])
+    torch.testing.assert_close(mixed.object[first:], alone.object[first:])
+    off = [(said.placement - batch.placement)[:, 6:9].norm(dim=1).mean() for said in (whole, alone)]
+    assert off[0] < off[1]
 
 
 def test_held_tokens_stay_while_fields_learn_on(states, tmp_path, whole_run):

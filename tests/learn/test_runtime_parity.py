@@ -53,8 +53,9 @@ def made_up(count: int) -> tuple[np.ndarray, ...]:
 
 def test_what_is_seen_is_the_same():
     masks, *rest, points = made_up(3)
-    ours = seen_of(np.zeros((3, 3, 112, 112)), masks, *rest, points)
-    theirs = observed(torch.zeros(3, 16, 128), masks, *rest, torch.from_numpy(points))
+    normals = points[..., ::-1].copy()
+    ours = seen_of(np.zeros((3, 3, 112, 112)), masks, *rest, points, normals)
+    theirs = observed(torch.zeros(3, 16, 128), masks, *rest, torch.from_numpy(points), torch.from_numpy(normals))
     for name in Observed._fields[1:]:
         assert_allclose(getattr(ours, name), getattr(theirs, name).numpy(), err_msg=name)
 

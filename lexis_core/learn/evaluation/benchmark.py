@@ -14,7 +14,7 @@ from torch import Tensor
 from lexis_core.body import default_body, pose
 from lexis_core.body.surface import GUIDE_POINTS, guide_points
 from lexis_core.errors import InputError
-from lexis_core.interfield import distance, field_of
+from lexis_core.interfield import distance, field_of, outward
 from lexis_core.learn.contact_opt import POINTS, Thing
 from lexis_core.learn.flow_batch import true_states
 from lexis_core.learn.flow_state import States
@@ -45,7 +45,7 @@ class Benchmark:
     seen         : their views
     truth        : camera space
     kind         : (N,) int64, as starts.kind_of has it
-    points       : (N, 256, 3) of each object, canonical
+    points       : (N, 256, 3) of each object, canonical; normals : (N, 256, 3) there, outward
     thing        : fewer of them with normals, for the optimisation
     """
 
@@ -56,6 +56,7 @@ class Benchmark:
     truth: States
     kind: Tensor
     points: Tensor
+    normals: Tensor
     thing: Thing
 
     def __len__(self) -> int:
@@ -76,7 +77,7 @@ class Benchmark:
         v, at = self.seen, torch.from_numpy(chosen)
         image = torch.zeros(len(chosen), *IMAGE_TOKENS) if image is None else image
         return observed(image, v.masks[chosen], v.landmarks[chosen], v.landmarks_world[chosen], v.confidence[chosen],
-                        v.camera[chosen], self.points[at])
+                        v.camera[chosen], self.points[at], self.normals[at])
 
     def pictures(self, chosen: Array) -> Tensor:
         """(B, 3, 112, 112) float32 in 0..1."""
@@ -124,12 +125,13 @@ def load_benchmark(data: str, count: int | None, seed: int, cache: Path, workers
     chosen = interactions.take(rows)
     points = {int(k): object_points(interactions, int(k)) for k in np.unique(chosen.instance)}
     points = {k: part[spread(part, GUIDE_POINTS)] for k, part in points.items()}
+    normals = {k: outward(part, _mesh(interactions, k)) for k, part in points.items()}
     things = {k: _thing(interactions, k) for k in points}
     kind = [kind_of(chosen.category(i), touching(chosen, i)) for i in range(len(chosen))]
     return Benchmark(
         data, rows, chosen, Views(*(np.asarray(getattr(shown, name)[rows]) for name in Views.__dataclass_fields__)),
         true_states(chosen), torch.tensor(kind),
-        torch.from_numpy(np.stack([points[int(k)] for k in chosen.instance])),
+        *(torch.from_numpy(np.stack([part[int(k)] for k in chosen.instance])) for part in (points, normals)),
         Thing(*(torch.from_numpy(np.stack([things[int(k)][side] for k in chosen.instance])) for side in (0, 1))))
 
 
@@ -157,10 +159,14 @@ def _true_field(interactions: Interactions, i: int, points: Array) -> tuple[Arra
     return field_of(distance(on_body, thing)), field_of(distance(points @ rotation.T + shift, body))
 
 
+def _mesh(interactions: Interactions, instance: int) -> Mesh:
+    """Of one row of instances."""
+    return interactions.object_model(int(np.flatnonzero(interactions.instance == instance)[0])).mesh
+
+
 def _thing(interactions: Interactions, instance: int) -> tuple[Array, Array]:
     """Points of one row of instances and their outward normals, both (POINTS, 3) float32."""
-    row = int(np.flatnonzero(interactions.instance == instance)[0])
-    mesh = interactions.object_model(row).mesh
+    mesh = _mesh(interactions, instance)
     points, face = sample_surface(mesh, POINTS, instance)
     a, b, c = (mesh.vertices[mesh.faces[face, k]] for k in range(3))
     normals = np.cross(b - a, c - a)
