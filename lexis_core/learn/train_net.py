@@ -209,11 +209,12 @@ def train(s: Settings) -> dict:
                 "settings": asdict(s), "step": step, "spent": spent, "best": best, "log": log})
 
     net = load_net(out / "best.pt", device)
-    result = {"settings": asdict(s), "parameters_million": count, "splits": {}, "by_action": {}}
+    result = {"settings": asdict(s), "parameters_million": count, "splits": {}, "nearest_codes": {}, "by_action": {}}
     for split, tensors in data.items():
         if split != "train" and len(tensors):
             measured = measure(net, tensors, as_one=s.as_one > 0)
             result["splits"][split] = numbers = summary(measured, net.p.codes)
+            result["nearest_codes"][split] = summary(measure(net, tensors, as_one=False), net.p.codes)
             result["by_action"][split] = by_action(measured, ACTION_NAMES)
             print(f"{split}: " + ", ".join(f"{name} {value:.4g}" for name, value in numbers.items()))
     (out / "report.json").write_text(json.dumps(without_nan(result), indent=1))
