@@ -139,15 +139,14 @@ def inside(points: Array, mesh: Mesh) -> Array:
     return _inside(points, _surface(mesh))
 
 
-def outward(points: Array, mesh: Mesh) -> Array:
-    """Unit normals of the mesh at points (P, 3) on it, away from its inside: (P, 3) float32.
+def outward(points: Array, face: Array, mesh: Mesh) -> Array:
+    """Unit normals of the mesh at points (P, 3) on its faces (P,), away from its inside: (P, 3) float32.
 
     Zeros where both sides are in it, or both out of it: an inner wall, an open sheet. The mesh's own winding does not
     matter. Raises InputError when the mesh has no faces.
     """
     surface = _surface(mesh)
-    faces = surface.faces[_nearest(points, surface)[1]]
-    a, b, c = (surface.vertices[faces[:, k]] for k in range(3))
+    a, b, c = (surface.vertices[mesh.faces[face, k]] for k in range(3))
     normals = np.cross(b - a, c - a)
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), SMALLEST)
     step = ASIDE * np.ptp(surface.vertices[surface.faces.ravel()], axis=0).max() * normals

@@ -103,7 +103,7 @@ def painted_task(model: BodyModel, result: Reconstruction, painted: Painted, fre
         face, corner = _points(thing, looked[1], paint, rng)
         object_goal = _at(object_field, object_mask, thing.faces[face], corner)
         points = np.einsum("pk,pkd->pd", corner, thing.vertices[thing.faces[face]])
-        normals = outward(points, thing)
+        normals = outward(points, face, thing)
         points = np.ascontiguousarray(state.object.scale * points - middle, np.float32)
         stages.append(Stage(seen._replace(object_points=points[None], object_normals=normals[None]), guide,
                             Goal(*body_goal, *object_goal), share))

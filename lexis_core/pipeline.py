@@ -198,3 +198,6 @@ class _Watched:
     def run(self, *arguments):
         self.clock.check()
         return self.session.run(*arguments)
+
+    def each(self, work, items):
+        return self.session.each(work, items)

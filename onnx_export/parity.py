@@ -17,7 +17,7 @@ import torch
 
 from lexis_core.body import BodyModel, pose_batch
 from lexis_core.body.surface import GUIDE_POINTS, guide_surface
-from lexis_core.interfield import outward
+from lexis_core.interfield import closest, outward
 from lexis_core.learn.flow_batch import true_states
 from lexis_core.learn.flow_state import Coordinates
 from lexis_core.learn.flow_state import States as TorchStates
@@ -94,8 +94,9 @@ class Scenes:
         self.told = [np.array(part) for part in (shown.masks, shown.landmarks, shown.landmarks_world, shown.confidence,
                                                  shown.camera)]
         self.points = np.float32([object_points(interactions, int(k))[:GUIDE_POINTS] for k in interactions.instance])
-        self.normals = np.float32([outward(part, interactions.object_model(i).mesh)
-                                   for i, part in enumerate(self.points)])
+        meshes = [interactions.object_model(i).mesh for i in range(count)]
+        self.normals = np.float32([outward(part, closest(part, mesh)[1], mesh)
+                                   for part, mesh in zip(self.points, meshes, strict=True)])
         truth = true_states(interactions)
         self.start = truth._replace(object_position=truth.object_position + torch.tensor([0.02, 0.03, 0.05]),
                                     betas=torch.zeros_like(truth.betas))

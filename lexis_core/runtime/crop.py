@@ -89,11 +89,12 @@ def cropped(seen: Observation, crop: Crop, object: ObjectModel, scale: float, se
     person = share(seen.person_mask)
     masks = np.where((thing >= 0.5) & (thing >= person), OBJECT, np.where(person >= 0.5, PERSON, 0)).astype(np.uint8)
     marks = np.concatenate([seen.landmarks[:LANDMARKS], np.ones((LANDMARKS, 1))], 1) @ crop.homography.T
-    points, _ = sample_surface(object.mesh, 4 * GUIDE_POINTS, seed)
-    points = points[spread(points, GUIDE_POINTS)]
+    points, face = sample_surface(object.mesh, 4 * GUIDE_POINTS, seed)
+    apart = spread(points, GUIDE_POINTS)
+    points, face = points[apart], face[apart]
     return seen_of((image / 255).transpose(2, 0, 1)[None], masks[None], (marks[:, :2] / marks[:, 2:])[None],
                    (seen.landmarks_world[:LANDMARKS] @ crop.turn.T)[None], seen.confidence[None, :LANDMARKS],
-                   np.array([[crop.used, 0, 0]]), scale * points[None], outward(points, object.mesh)[None])
+                   np.array([[crop.used, 0, 0]]), scale * points[None], outward(points, face, object.mesh)[None])
 
 
 def _near(seen: Observation, crop: Crop) -> tuple[Observation, Crop]:

@@ -97,15 +97,16 @@ def test_outward_is_away_from_the_inside_however_the_faces_wind():
     queries = fine.vertices[::7]
     turned = Mesh(fine.vertices, np.ascontiguousarray(fine.faces[:, ::-1]))
     for mesh in (fine, turned):
-        assert ((outward(queries, mesh) * queries).sum(1) > 0.98).all()
+        assert ((outward(queries, closest(queries, mesh)[1], mesh) * queries).sum(1) > 0.98).all()
 
 
 def test_out_is_not_known_of_an_open_sheet_or_of_an_inner_wall():
     sheet = Mesh(np.float32([[0, 0, 0], [1, 0, 0], [0, 1, 0]]), np.int32([[0, 1, 2]]))
-    assert_array_equal(outward(np.float32([[0.2, 0.2, 0]]), sheet), 0)
+    assert_array_equal(outward(np.float32([[0.2, 0.2, 0]]), [0], sheet), 0)
     a, b = box([0, 0, 0], [1, 1, 1]), box([0.5, 0, 0], [1.5, 1, 1])
     both = Mesh(np.concatenate([a.vertices, b.vertices]), np.concatenate([a.faces, b.faces + len(a.vertices)]))
-    wall, end = outward(np.float32([[1, 0.5, 0.5], [1.5, 0.5, 0.5]]), both)
+    queries = np.float32([[1, 0.5, 0.5], [1.5, 0.5, 0.5]])
+    wall, end = outward(queries, closest(queries, both)[1], both)
     assert_array_equal(wall, 0)
     assert_allclose(end, [1, 0, 0])
 

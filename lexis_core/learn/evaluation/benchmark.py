@@ -14,7 +14,7 @@ from torch import Tensor
 from lexis_core.body import default_body, pose
 from lexis_core.body.surface import GUIDE_POINTS, guide_points
 from lexis_core.errors import InputError
-from lexis_core.interfield import distance, field_of, outward
+from lexis_core.interfield import closest, distance, field_of, outward
 from lexis_core.learn.contact_opt import POINTS, Thing
 from lexis_core.learn.flow_batch import true_states
 from lexis_core.learn.flow_state import States
@@ -125,7 +125,7 @@ def load_benchmark(data: str, count: int | None, seed: int, cache: Path, workers
     chosen = interactions.take(rows)
     points = {int(k): object_points(interactions, int(k)) for k in np.unique(chosen.instance)}
     points = {k: part[spread(part, GUIDE_POINTS)] for k, part in points.items()}
-    normals = {k: outward(part, _mesh(interactions, k)) for k, part in points.items()}
+    normals = {k: _normals(part, _mesh(interactions, k)) for k, part in points.items()}
     things = {k: _thing(interactions, k) for k in points}
     kind = [kind_of(chosen.category(i), touching(chosen, i)) for i in range(len(chosen))]
     return Benchmark(
@@ -162,6 +162,10 @@ def _true_field(interactions: Interactions, i: int, points: Array) -> tuple[Arra
 def _mesh(interactions: Interactions, instance: int) -> Mesh:
     """Of one row of instances."""
     return interactions.object_model(int(np.flatnonzero(interactions.instance == instance)[0])).mesh
+
+
+def _normals(points: Array, mesh: Mesh) -> Array:
+    return outward(points, closest(points, mesh)[1], mesh)
 
 
 def _thing(interactions: Interactions, instance: int) -> tuple[Array, Array]:
