@@ -109,8 +109,19 @@ def guide_points(model: BodyModel) -> BodyPoints:
     return points_at(model, face, (model.faces[face] == vertices[:, None]).astype(np.float32))
 
 
+_last: list[tuple[BodyModel, GuideSurface]] = []
+
+
 def guide_surface(model: BodyModel, points: BodyPoints | None = None, hands: Array | None = None) -> GuideSurface:
-    """Guidance's surface of a body: its own points, or those that are given; hands as in surface_points."""
+    """Guidance's surface of a body: its own points, or those that are given; hands as in surface_points. The last
+    body's, with its own points and the mean hands, is kept."""
+    if points is None and hands is None:
+        for known, surface in tuple(_last):
+            if known is model:
+                return surface
+        surface = guide_surface(model, guide_points(model))
+        _last[:] = [(model, surface)]
+        return surface
     points = points or guide_points(model)
     marks, landmark = landmark_surface(model, hands)
     return GuideSurface(surface_points(model, points, hands).before(marks), landmark, points.rest)

@@ -1,6 +1,6 @@
 """The codes of an interaction chosen together, so that what they say of it is right, not each of them near its token.
 
-Where each token takes its nearest code, sixteen small errors add up: the object comes back 33 mm from its place. Many
+Where each token takes its nearest code, sixteen small errors add up: the object comes back 35 mm from its place. Many
 choices of codes nearly as near say the same pose and place far better. So the encoder's tokens are where a search
 begins (analysis by synthesis, as speech coders choose their codes, Schroeder and Atal 1985; here with the decoder's
 linearisation): codes change one token at a time to the best of all, given the others, for what the decoder then says.
