@@ -41,8 +41,7 @@ class Weights(sampler.Weights):
 
 class Scene(NamedTuple):
     """What guidance measures on: the picture, P body points followed by K landmarks in one surface, which landmark each
-    of the K is, and object points (B, Q, 3), canonical, metres, with outward
-    normals (B, Q, 3), or zeros where out is not known."""
+    of the K is, object points (B, Q, 3), canonical, metres, and outward normals (B, Q, 3), zeros where not known."""
 
     seen: Observed
     surface: Surface
