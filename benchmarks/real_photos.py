@@ -18,6 +18,7 @@ import numpy as np
 from lexis_core.body import load_body, pose
 from lexis_core.body.model import BodyModel
 from lexis_core.body.names import JOINTS
+from lexis_core.camera import Camera
 from lexis_core.datasets.open3dhoi import read_open3dhoi
 from lexis_core.geometry import rotation_from_axis_angle
 from lexis_core.initialise.landmark_points import landmark_points
@@ -39,7 +40,8 @@ SURE = 0.5  # landmarks the detector is surer of than this are held against the 
 # SMPL-X's vertices at the nose, the ears, the heels, the big toes and the fingertips (thumb to pinky, left then right)
 SMPLX_POINTS = (9120, 6, 616, 8846, 8634, 5770, 8463, 5361, 4933, 5058, 5169, 5286, 8079, 7669, 7794, 7905, 8022)
 STAGES = ("observe", "body", "object", "flow")
-ROWS = (("estimate", False), ("learned", False), ("estimate", True), ("learned", True))  # method, coarse placement
+COARSE, RESIZED = "coarse placement, ", "coarse placement at the annotated size, "
+ROWS = tuple((method, begun) for begun in ("", COARSE, RESIZED) for method in ("estimate", "learned"))
 FINGERS = tuple(f"{side}_{finger}" for side in ("left", "right")
                 for finger in ("thumb", "index", "middle", "ring", "pinky"))
 
@@ -76,8 +78,8 @@ def main() -> None:
     distances = {}
     for folder in folders:
         annotated = (folder / "h_mesh.obj").exists()
-        for method, coarse in ROWS if annotated else ROWS[:2]:
-            result, name = solve(folder, method, coarse), ("coarse placement, " if coarse else "") + method
+        for method, begun in ROWS if annotated else ROWS[:2]:
+            result, name = solve(folder, method, begun), begun + method
             fit, seconds = agreement(result), result.info["seconds"]
             print(f"| {folder.name} | {name} | {fit.body_iou:.2f} | {fit.object_iou:.2f} "
                   f"| {100 * fit.landmark_error:.1f} | "
@@ -85,6 +87,10 @@ def main() -> None:
                   + " |")
             if annotated:
                 distances[folder.name, name] = distance_to_truth(result, folder)
+        if annotated:
+            truth = read_open3dhoi(folder)
+            found = covered(truth.camera, truth.body, truth.object, truth.person_mask, truth.object_mask)
+            print(f"| {folder.name} | annotation | {found[0]:.2f} | {found[1]:.2f} |" + " |" * 6)
     print("\n| photo | method | Chamfer body cm | Chamfer object cm | contact P / R / F1 | IF error body / object |")
     print("|---|---|---|---|---|---|")
     for (name, method), d in distances.items():
@@ -92,21 +98,26 @@ def main() -> None:
               f"{d.contact_recall:.2f} / {d.contact_f1:.2f} | {d.body_field_error:.3f} / {d.object_field_error:.3f} |")
 
 
-def solve(folder: Path, method: str = "estimate", coarse: bool = False) -> Reconstruction:
-    """The result for one folder, from its photo and masks; coarse begins from the data set's own placement."""
+def solve(folder: Path, method: str = "estimate", begun: str = "") -> Reconstruction:
+    """The result for one folder, from its photo and masks; begun from the data set's own placement, or from nothing."""
     person, thing = (next(folder.glob(f"{kind}_mask.*")) for kind in ("person", "object"))
-    return reconstruct(folder / "image.jpg", object_of(folder, coarse), person_mask=person, object_mask=thing,
-                       init=folder / "smplx_parameters.json" if coarse else None, method=method)
+    return reconstruct(folder / "image.jpg", object_of(folder, begun), person_mask=person, object_mask=thing,
+                       init=folder / "smplx_parameters.json" if begun else None, method=method)
 
 
-def object_of(folder: Path, coarse: bool = False) -> ObjectModel:
+def object_of(folder: Path, begun: str = "") -> ObjectModel:
     """The annotated mesh, turned upright and by 126 degrees so that it gives nothing away; else the library's.
 
-    coarse : the data set's coarse mesh, as its file has it: that is the placement
+    begun : COARSE, the data set's coarse mesh, as its file has it: that is the placement; RESIZED, there as large as
+            the annotated mesh
     """
-    if coarse:
+    if begun:
         vertices, faces = read_triangles(folder / "object_mesh_coarse.obj")
         middle = (vertices.min(0) + vertices.max(0)) / 2
+        if begun == RESIZED:
+            size, true_size = (np.linalg.norm(np.ptp(points, 0))
+                               for points in (vertices, read_triangles(folder / "object_mesh.obj")[0]))
+            vertices = middle + true_size / size * (vertices - middle)
         there = np.eye(4, dtype=np.float32)
         there[:3, 3] = middle
         mesh = Mesh((vertices - middle).astype(np.float32), faces.astype(np.int32))
@@ -126,18 +137,20 @@ def agreement(result: Reconstruction, model: BodyModel | None = None) -> Fit:
     model = model or load_body()
     posed = pose(model, result.state.body)
     camera, seen = result.camera, result.observation()
-
-    def outline(mesh: Mesh) -> Array:
-        return silhouette(camera.project(mesh.vertices), mesh.faces, camera.width, camera.height)
-
-    body, thing = outline(Mesh(posed.vertices, model.faces)), outline(result.object_mesh())
     points = landmark_points(model)
     marks = points.of(pose(points.model, result.state.body).vertices[None], posed.joints[None])[0]
     sure = seen.confidence[points.landmark] > SURE
     miss = np.linalg.norm(camera.project(marks) - seen.landmarks[points.landmark], axis=1)[sure]
-    return Fit(iou(body & ~result.object_mask, result.person_mask),
-               iou(thing & ~result.person_mask, result.object_mask),
+    return Fit(*covered(camera, Mesh(posed.vertices, model.faces), result.object_mesh(), result.person_mask,
+                        result.object_mask),
                float(miss.mean() / np.ptp(camera.project(posed.vertices)[:, 1])))
+
+
+def covered(camera: Camera, body: Mesh, thing: Mesh, person_mask: Array, object_mask: Array) -> tuple[float, float]:
+    """IoU of both outlines with their masks, each where the other one's mask does not hide it."""
+    outlines = [silhouette(camera.project(mesh.vertices), mesh.faces, camera.width, camera.height)
+                for mesh in (body, thing)]
+    return iou(outlines[0] & ~object_mask, person_mask), iou(outlines[1] & ~person_mask, object_mask)
 
 
 def distance_to_truth(result: Reconstruction, folder: Path) -> Distance:

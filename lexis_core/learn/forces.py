@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from lexis_core.body.names import PARENTS, POSED
 from lexis_core.learn.observed import SIDE, Observed
-from lexis_core.learn.proximity import REACH, gaps, length, nearest, pick
+from lexis_core.learn.proximity import REACH, gaps, length, pick
 from lexis_core.learn.surface import Rig, Surface
 
 FIELD_SPREAD = 0.05      # metres by which distances may miss
@@ -91,17 +91,19 @@ def pull(rig: Rig, surface: Surface, pelvis: Tensor, cloud: Cloud, middle: Tenso
     count, object = goal.body.shape[1], cloud.points
     points, normals = surface.skinned(rig)
     marks, points, about = points[:, count:] + pelvis[:, None], points[:, :count], object - pelvis[:, None]
-    to_object, to_skin = nearest(points, about)
+    origin = about.mean(1, keepdim=True)  # metres from it would cost the squares their last digits
+    gap = gaps(points - origin, about - origin)
+    close, to_skin = gap.topk(AROUND, largest=False), gap.argmin(1)
     met = pick(torch.cat([points, normals.detach()[:, :count]], -1), to_skin)
     around = torch.cat([about, cloud.normals, _spacing(about)[..., None]], -1)
-    opposite = pick(around, to_object)
+    opposite = pick(around, close.indices[..., 0])
 
     upon = _landmarks(seen, marks, landmark, weights[2])
     near = _gaps(_to_plane(points - opposite[..., :3], opposite[..., 3:6], opposite[..., 6:]), goal.body,
                  goal.body_weight, weights[0])
     far = _gaps(met[..., :3] - about, goal.object, goal.object_weight, weights[0])
     under = _inside(met[..., :3] - about, met[..., 3:], weights[3])
-    sunk = _sunk(points, around, weights[3])
+    sunk = _sunk(points, around, *close, weights[3])
     beside = _beside(seen, object, weights[1])
     missed, where = _missed(seen, object, weights[1])
 
@@ -184,18 +186,19 @@ def _to_plane(toward: Tensor, normal: Tensor, spacing: Tensor) -> Tensor:
     return up + along * (1 - own / length(along)[..., None]).clamp(min=0)
 
 
-def _sunk(points: Tensor, around: Tensor, strength: Tensor) -> Residuals:
-    """Skin points (B, P, 3) in the object; around : (B, Q, 7) object points, normals, spacing.
+def _sunk(points: Tensor, around: Tensor, apart: Tensor, close: Tensor, strength: Tensor) -> Residuals:
+    """Skin points (B, P, 3) in the object; around : (B, Q, 7) object points, normals, spacing; close : (B, P, AROUND)
+    which of these are nearest to each, in order, and apart : their squared distances.
 
     A skin point is inside where it is behind the planes of all of the AROUND object points nearest to it; of these, the
     plane that it is least behind is the way out.
     """
-    count, close = points.shape[1], gaps(points, around[..., :3]).topk(AROUND, largest=False)
-    facing = pick(around[..., :6], close.indices.flatten(1)).unflatten(1, (count, AROUND))
+    count = points.shape[1]
+    facing = pick(around[..., :6], close.flatten(1)).unflatten(1, (count, AROUND))
     depth = ((facing[..., :3] - points[:, :, None]) * facing[..., 3:]).sum(-1)
     least = depth.argmin(2, keepdim=True)
     depth, out = depth.gather(2, least)[..., 0], facing.gather(2, least[..., None].expand(-1, -1, 1, 6))[:, :, 0, 3:]
-    inside = ((close.values[..., 0] < REACH**2 / 9) & (depth > 0)).to(depth)
+    inside = ((apart[..., 0] < REACH**2 / 9) & (depth > 0)).to(depth)
     share, depth = 20 * strength * inside / count, depth / DEPTH_SPREAD
     return Residuals(0.5 * (share * depth.square()).sum(1), share * depth, share, -out / DEPTH_SPREAD)
 

@@ -1,4 +1,4 @@
-"""The optimiser of LEXIS-Flow: Muon for the matrices inside its layers, AdamW for the rest."""
+"""The optimiser of LEXIS-Flow: Muon for the matrices inside its layers, AdamW for the rest and what learns along."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ from torch import nn
 SHARE = 10.0  # Muon's learning rate over AdamW's
 
 
-class Both:
+class Together:
     """Muon (Jordan et al. 2024) orthogonalises each matrix's step, which takes fewer steps than AdamW alone."""
 
-    def __init__(self, matrices: list[nn.Parameter], others: list[nn.Parameter], rate: float, decay: float):
+    def __init__(self, matrices: list[nn.Parameter], others: list[nn.Parameter], along: list[nn.Parameter],
+                 rate: float, along_rate: float, decay: float):
         self.parts = [torch.optim.Muon(matrices, SHARE * rate, weight_decay=decay, ns_steps=5),
                       torch.optim.AdamW(others, rate, (0.9, 0.99), weight_decay=decay)]
         self.rates = [SHARE * rate, rate]
+        if along:
+            self.parts.append(torch.optim.AdamW(along, along_rate, (0.9, 0.99), weight_decay=decay))
+            self.rates.append(along_rate)
 
     def scale(self, share: float) -> None:
         """Learning rates as a share of the full ones."""
@@ -40,8 +44,10 @@ class Both:
             part.load_state_dict(state[str(k)])
 
 
-def optimiser_of(net: nn.Module, rate: float, decay: float, layers: tuple[type[nn.Module], ...]) -> Both:
-    """Muon for the matrices within modules of these types, AdamW for the rest.
+def optimiser_of(net: nn.Module, rate: float, decay: float, layers: tuple[type[nn.Module], ...],
+                 along: nn.Module | None = None, along_rate: float = 0.0) -> Together:
+    """Muon for the matrices within modules of these types, AdamW for the rest; AdamW at its own rate for what of
+    another network learns along.
 
     The rest are biases, embeddings, convolutions, and what reads the state and writes it: Muon's steps are all of one
     size, far too large for outputs that count in centimetres.
@@ -49,4 +55,5 @@ def optimiser_of(net: nn.Module, rate: float, decay: float, layers: tuple[type[n
     matrices = [m.weight for layer in net.modules() if isinstance(layer, layers)
                 for m in layer.modules() if isinstance(m, nn.Linear) and m.weight.any()]
     inside = {id(p) for p in matrices}
-    return Both(matrices, [p for p in net.parameters() if id(p) not in inside], rate, decay)
+    learning = [p for p in along.parameters() if p.requires_grad] if along is not None else []
+    return Together(matrices, [p for p in net.parameters() if id(p) not in inside], learning, rate, along_rate, decay)

@@ -1,8 +1,8 @@
 """Train LEXIS-Flow: python -m lexis_core.learn.train_flow --states FILE --net FILE --encoder FILE --out FOLDER
 
-LEXIS-Net and the image encoder stay as they are. Killed, it goes on from its last checkpoint when started again with
-the same settings; what is random in a step follows from the seed and the step alone. FOLDER gets last.pt, best.pt (by
-validation), log.csv and curves.png.
+The image encoder stays as it is, and LEXIS-Net, but for its fields where they learn along. Killed, it goes on from its
+last checkpoint when started again with the same settings; what is random in a step follows from the seed and the step
+alone. FOLDER gets last.pt, best.pt (by validation), log.csv and curves.png, and net.pt where the fields learn.
 """
 
 from __future__ import annotations
@@ -23,10 +23,14 @@ from lexis_core.learn.flow_batch import FlowBatch, FlowData
 from lexis_core.learn.flow_decode import decoded, repeated, tokens_of
 from lexis_core.learn.flow_net import KIND, SIZES, UNKNOWN, Context, FlowParams, LexisFlow, Stream, load_network
 from lexis_core.learn.flow_reference import reference_of
-from lexis_core.learn.flow_state import BODY, OBJECT, Coordinates, Reference, States, coordinates, place_of
+from lexis_core.learn.flow_state import BODY, OBJECT, Coordinates, Reference, States, coordinates, place_of, placement
 from lexis_core.learn.image_encoder import load_encoder
+from lexis_core.learn.kinematics import sixd_from_rotation
 from lexis_core.learn.layers import Block
+from lexis_core.learn.net import KIND as NET
 from lexis_core.learn.net import LexisNet, load_net
+from lexis_core.learn.net_batch import Batch
+from lexis_core.learn.net_codes import read_back
 from lexis_core.learn.net_data import body_points
 from lexis_core.learn.optimiser import optimiser_of
 from lexis_core.learn.proximity import chamfer, near
@@ -72,6 +76,8 @@ class Settings:
     object_weight: float = 5.0  # on metres
     near_weight: float = 8.0    # on metres, distances between the surfaces
     field_weight: float = 2.0
+    fields_learning_rate: float = 0.0   # not 0: LEXIS-Net's fields learn along, from the network's own tokens ...
+    recalled: float = 0.25      # ... and from the true codes, chosen together, of this share of the pictures
     inside_weight: float = 5.0  # on metres
     validate_every: int = 200
     validation_rows: int = 512  # at most
@@ -160,6 +166,19 @@ def losses(s: Settings, states: States, clean: Coordinates, batch: FlowBatch, tr
         "field": s.field_weight * sum(field_loss(a, b).mean() for a, b in zip(fields[:2], truth_fields, strict=True)),
         "inside": s.inside_weight * (found.inside.mean() - known.inside.mean()).clamp(min=0),
     }
+
+
+def recalled(s: Settings, net: LexisNet, batch: FlowBatch) -> Tensor:
+    """How far LEXIS-Net's fields are off where its codes are those of the truth, chosen together: what it was trained
+    for before, and is not to forget."""
+    few = slice(round(s.recalled * len(batch.f_o)))
+    truth, points = States(*(value[few] for value in batch.truth)), batch.seen.object_points[few]
+    some, others = (torch.randperm(p.shape[1])[: s.points] for p in (batch.body_points, points))
+    known = Batch(sixd_from_rotation(truth.theta), torch.full((len(points),), net.p.actions), placement(truth),
+                  torch.ones(len(points), dtype=torch.bool), points, batch.body_points[few][:, some],
+                  points[:, others], batch.body_distance[few][:, some], batch.object_distance[few][:, others])
+    found = read_back(net, known)[0]
+    return field_loss(found.body, known.body) + field_loss(found.object, known.object)
 
 
 def forward(s: Settings, flow: LexisFlow, net: LexisNet, batch: FlowBatch, surface: Surface, draws: int,
@@ -252,7 +271,11 @@ def train(s: Settings) -> None:
     out = Path(s.out)
     if s.threads:
         torch.set_num_threads(s.threads)
-    net, encoder = load_net(s.net).requires_grad_(False), load_encoder(s.encoder)
+    net, encoder = load_net(s.net), load_encoder(s.encoder)
+    if s.fields_learning_rate:
+        net.hold_tokens()
+    else:
+        net.requires_grad_(False)
     errors = start_errors()
     data = FlowData(s.states, "train", encoder, errors, s.processes)
     held = FlowData(s.states, "validation", encoder, errors, s.processes, s.validation_rows)
@@ -263,11 +286,12 @@ def train(s: Settings) -> None:
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(s.seed)
     flow = flow_of(s, params_of(s, net, encoder))
-    optimiser = optimiser_of(flow, s.learning_rate, s.weight_decay, (Block, Stream))
+    optimiser = optimiser_of(flow, s.learning_rate, s.weight_decay, (Block, Stream), net, s.fields_learning_rate)
     step, best, passed, log = 0, math.inf, 0.0, []
     last = resumed(out, KIND, s, MAY_CHANGE)
     if last is not None:
         flow.load_state_dict(last["flow"])
+        net.load_state_dict(last["net"])
         optimiser.load_state_dict(last["optimiser"])
         step, best, passed, log = last["step"], last["best"], last["seconds"], last["log"]
     count = sum(parameter.numel() for parameter in flow.parameters()) / 1e6
@@ -281,11 +305,13 @@ def train(s: Settings) -> None:
         batch = data.batch(torch.randint(len(data), (s.batch,)).numpy(), net, flow.p, mirror=s.mirror,
                            started=s.started, largest=s.largest, dropped=s.dropped)
         terms = forward(s, flow, net, restarted(s, flow, net, batch), surface, s.draws)
+        if s.fields_learning_rate:
+            terms["recalled"] = s.field_weight * recalled(s, net, batch)
         loss = torch.stack(list(terms.values())).sum()
         check_finite(loss, step)
         optimiser.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(flow.parameters(), s.clip)
+        torch.nn.utils.clip_grad_norm_([*flow.parameters(), *net.parameters()], s.clip)
         optimiser.step()
         step += 1
         ended = time.monotonic() - began >= whole
@@ -299,14 +325,17 @@ def train(s: Settings) -> None:
                 best = score
                 checkpoint.save(out / "best.pt", {"kind": KIND, "params": asdict(flow.p), "flow": flow.state_dict(),
                                                   "settings": asdict(s), "step": step, "validation": found})
+                if s.fields_learning_rate:
+                    checkpoint.save(out / "net.pt", {"kind": NET, "params": asdict(net.p), "net": net.state_dict(),
+                                                     "step": step})
             write_log(out, log, CURVES)
             rate = s.batch * (step - first) / (time.monotonic() - began - before + 1e-9)
             print(f"step {step:,}, {rate:.0f} pictures a second, loss {loss.item():.3f}; validation {score:.4f}: "
                   + ", ".join(f"{k} {v:.3f}" for k, v in found.items()), flush=True)
         if step % s.save_every == 0 or ended:
             checkpoint.save(out / "last.pt", {
-                "kind": KIND, "params": asdict(flow.p), "flow": flow.state_dict(), "log": log, "best": best,
-                "optimiser": optimiser.state_dict(), "settings": asdict(s), "step": step,
+                "kind": KIND, "params": asdict(flow.p), "flow": flow.state_dict(), "net": net.state_dict(), "log": log,
+                "best": best, "optimiser": optimiser.state_dict(), "settings": asdict(s), "step": step,
                 "seconds": time.monotonic() - began})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,7 +33,7 @@ from lexis_core.learn.proximity import REACH, near
 from lexis_core.learn.sampler import WEIGHTS, Flow, ready, regress, sample
 from lexis_core.learn.starts import rotation_vector, start_errors
 from lexis_core.learn.surface import Posed, landmark_surface, surface_points
-from lexis_core.learn.train_flow import Settings, flow_of, forward, noisy
+from lexis_core.learn.train_flow import Settings, flow_of, forward, noisy, recalled
 from lexis_core.observe.observation import Observation
 from lexis_core.runtime.crop import crop_of, start_of, state_of
 from lexis_core.runtime.sampler import RATE
@@ -358,6 +359,34 @@ def test_one_batch_is_learned(data, net):
     after = regression()
     for name in ("pose", "object", "near"):
         assert after[name] < 0.5 * before[name], name
+
+
+def test_fields_learn_along_while_tokens_stay(data, net):
+    torch.manual_seed(0)
+    s, own = Settings("", "", "", bfloat16=False, points=64), deepcopy(net).requires_grad_()
+    own.hold_tokens()
+    flow = LexisFlow(FlowParams(width=64, heads=2, context_layers=1, layers=2))
+    optimiser = optimiser_of(flow, 1e-3, 0.0, (Block, Stream), own, 1e-3)
+    batch = data.batch(np.arange(COUNT), own, flow.p)
+    terms = forward(s, flow, own, batch, surface_points(default_body(), body_points()), 1)
+    (terms["field"] + recalled(s, own, batch)).backward()
+    optimiser.step()
+    changed = {name.split(".")[0] for (name, a), b in zip(own.named_parameters(), net.parameters(), strict=True)
+               if not torch.equal(a, b)}
+    assert {"body_field", "object_field"} <= changed <= {"body_field", "object_field", "flesh", "decoder"}
+    truth = States(*(v[:COUNT] for v in data.truth))
+    assert torch.equal(codes(own, truth, batch.f_o), codes(net, truth, batch.f_o))
+    assert torch.equal(own.pose(batch.tokens), net.pose(batch.tokens))
+
+
+def test_a_few_points_that_touch_count_about_as_much_as_all_the_rest():
+    far = torch.full((1, 256), 0.01)
+    kick = far.clone()
+    kick[:, :3] = 1
+    weight = guidance.interfield_goal(kick, far).body_weight
+    assert 1 < weight[:, :3].sum() / weight[:, 3:].sum() < 4
+    weight = guidance.interfield_goal(far, far).body_weight
+    assert torch.allclose(weight, weight[:, :1])
 
 
 def test_a_photo_is_cropped_by_a_camera_that_looks_at_the_person(interactions):
