@@ -1,7 +1,11 @@
-"""How good a LEXIS-Net is: errors of its fields and of its pose, use of its codebook; and a picture of its training."""
+"""How good a LEXIS-Net is: errors of its fields and of its pose, use of its codebook; and a picture of its training.
+
+    python -m lexis_core.learn.net_report --net FILE --states FILE
+"""
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import torch
@@ -9,9 +13,10 @@ from torch import Tensor
 
 from lexis_core.interfield import CONTACT
 from lexis_core.learn.kinematics import joint_positions, rotation_from_sixd, skeleton
-from lexis_core.learn.net import LexisNet
+from lexis_core.learn.net import LexisNet, load_net
 from lexis_core.learn.net_batch import Tensors, batch_of, field_of
 from lexis_core.learn.net_codes import read_back
+from lexis_core.learn.net_data import net_data
 from lexis_core.learn.vector_quantiser import codebook_use
 
 CURVES = (("field error", ("if_mae_body", "if_mae_object")), ("pose error, mm", ("theta_mm",)),
@@ -90,3 +95,18 @@ def curves(log: list[dict], path: Path, panels: tuple[tuple[str, tuple[str, ...]
         axis.set(title=title, xlabel="step", ylim=(0, None))
         axis.legend()
     figure.savefig(path, dpi=80)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="What a network's report.json says of the validation split.")
+    parser.add_argument("--net", type=Path, required=True)
+    parser.add_argument("--states", type=Path, required=True)
+    given = parser.parse_args()
+    net, data = load_net(given.net), Tensors(net_data(given.states, "validation"), "cpu")
+    for said, as_one in (("codes chosen together", True), ("nearest codes", False)):
+        found = summary(measure(net, data, as_one=as_one), net.p.codes)
+        print(f"{said}: " + ", ".join(f"{name} {value:.4g}" for name, value in found.items()))
+
+
+if __name__ == "__main__":
+    main()

@@ -25,7 +25,11 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "data"))
 
 from made_up_interactions import made_up  # noqa: E402
 
-from lexis_core.learn import checkpoint, net_data  # noqa: E402
+from lexis_core.learn import (  # noqa: E402
+    checkpoint,
+    net_data,
+    net_report,
+)
 from lexis_core.learn.body_distance import body_distance  # noqa: E402
 from lexis_core.learn.kinematics import (  # noqa: E402
     joint_positions,
@@ -517,6 +521,15 @@ def test_a_run_leaves_its_curves_its_report_and_a_network(states, whole_run):
     net = load_net(out / "best.pt")
     data = Tensors(net_data.net_data(states, "test", processes=1), "cpu")
     assert summary(measure(net, data), net.p.codes) == pytest.approx(result["splits"]["test"])
+
+
+def test_a_network_is_measured_again_as_its_report_has_it(states, whole_run, capsys, monkeypatch):
+    out, report = whole_run
+    monkeypatch.setattr(sys, "argv", ["net_report", "--net", str(out / "best.pt"), "--states", str(states)])
+    net_report.main()
+    together, nearest = capsys.readouterr().out.splitlines()
+    for line, known in ((together, report["splits"]), (nearest, report["nearest_codes"])):
+        assert f"if_mae_object {known['validation']['if_mae_object']:.4g}," in line
 
 
 @pytest.mark.parametrize(("switch", "param"), [("quantiser", "quantised"), ("object", "sees_object"),
