@@ -25,7 +25,7 @@ def resumed(out: Path, kind: str, settings: Any, may_change: set[str], device: s
     if not (out / "last.pt").exists():
         return None
     last = checkpoint.load(out / "last.pt", kind, device)
-    if any(last["settings"][name] != value for name, value in asdict(settings).items() if name not in may_change):
+    if any(last["settings"].get(name) != value for name, value in asdict(settings).items() if name not in may_change):
         raise InputError(f"{out} holds a run with other settings.", "A run goes on only as it began.",
                          "Use its settings, or another --out.")
     print(f"going on from step {last['step']:,}")
