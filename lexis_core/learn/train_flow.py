@@ -327,7 +327,7 @@ def train(s: Settings) -> None:
                                                   "settings": asdict(s), "step": step, "validation": found})
                 if s.fields_learning_rate:
                     checkpoint.save(out / "net.pt", {"kind": NET, "params": asdict(net.p), "net": net.state_dict(),
-                                                     "step": step})
+                                                     "settings": asdict(s), "step": step, "validation": found})
             write_log(out, log, CURVES)
             rate = s.batch * (step - first) / (time.monotonic() - began - before + 1e-9)
             print(f"step {step:,}, {rate:.0f} pictures a second, loss {loss.item():.3f}; validation {score:.4f}: "
