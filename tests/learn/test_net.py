@@ -25,11 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "data"))
 
 from made_up_interactions import made_up  # noqa: E402
 
-from lexis_core.learn import (  # noqa: E402
-    checkpoint,
-    net_data,
-    net_report,
-)
+from lexis_core.learn import checkpoint, net_data, net_report  # noqa: E402
 from lexis_core.learn.body_distance import body_distance  # noqa: E402
 from lexis_core.learn.kinematics import (  # noqa: E402
     joint_positions,
