@@ -169,9 +169,8 @@ def against(sessions: Sessions, result: Reconstruction, options: argparse.Namesp
     import torch
 
     from lexis_core.learn import flow_state, sampler
-    from lexis_core.learn.contact_opt import Thing, optimised
+    from lexis_core.learn.contact_opt import optimised
     from lexis_core.learn.observed import Observed
-    from lexis_core.mesh import sample_surface
     torch.set_num_threads(options.threads)
     model, ours = default_body(), Sampler(sessions)
     crop = crop_of(result.observation())
@@ -179,11 +178,6 @@ def against(sessions: Sessions, result: Reconstruction, options: argparse.Namesp
     guide, start = guide_surface(model), start_of(model, result.state, crop)
     flow = sampler.default_flow(model)
     begin = flow_state.States(*(torch.from_numpy(value) for value in start))
-    points, face = sample_surface(result.object.mesh, len(seen.object_points[0]), 0)
-    a, b, c = (result.object.mesh.vertices[result.object.mesh.faces[face, k]] for k in range(3))
-    normals = np.cross(b - a, c - a)
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-    thing = Thing(*(torch.from_numpy(np.float32(part))[None] for part in (points, normals)))
 
     def observed() -> Observed:
         with torch.no_grad():
@@ -196,7 +190,7 @@ def against(sessions: Sessions, result: Reconstruction, options: argparse.Namesp
              "star, guided": (lambda: ours.sample(seen, guide, start), eager(begin, "interfield")),
              "star, unguided": (lambda: ours.sample(seen, guide, start, guided=False), eager(begin, "none"))}
     seconds = medians([work for pair in works.values() for work in pair], options.repeats)
-    baseline = median(lambda: optimised(observed(), begin, thing), max(1, options.repeats // 3))
+    baseline = median(lambda: optimised(observed(), begin), max(1, options.repeats // 3))
     print(f"The optimisation baseline (`contact-opt` of docs/evaluation.md): {baseline:.2f} s.\n")
     print("| sampler, s | ONNX Runtime | torch eager | torch / ours | optimisation / ours |\n" + "|---" * 5 + "|")
     for k, name in enumerate(works):

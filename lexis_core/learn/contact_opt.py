@@ -49,13 +49,6 @@ class Weights(NamedTuple):
     pose: float = 0.1
 
 
-class Thing(NamedTuple):
-    """Points of each object's surface, canonical, metres, and their outward normals: both (B, POINTS, 3)."""
-
-    points: Tensor
-    normals: Tensor
-
-
 @dataclass(frozen=True)
 class _Guess:
     """Points and normals of body and object in one state, and the body's landmarks (B, K, 3)."""
@@ -65,9 +58,9 @@ class _Guess:
     marks: Tensor
 
 
-def optimised(seen: Observed, start: States, thing: Thing, weights: Weights | None = None) -> States:
+def optimised(seen: Observed, start: States, weights: Weights | None = None) -> States:
     """Both stages; every sample of the batch is on its own."""
-    return _with_contact(seen, fitted_to_landmarks(seen, start), thing, weights or Weights())
+    return _with_contact(seen, fitted_to_landmarks(seen, start), weights or Weights())
 
 
 def fitted_to_landmarks(seen: Observed, start: States) -> States:
@@ -81,14 +74,14 @@ def fitted_to_landmarks(seen: Observed, start: States) -> States:
     return _changed(start, change, seen.focal, detach=True)
 
 
-def _with_contact(seen: Observed, start: States, thing: Thing, weights: Weights) -> States:
+def _with_contact(seen: Observed, start: States, weights: Weights) -> States:
     change = _nothing(start, tuple(UNITS))
     person = _mask_pixels(seen.maps[:, 0])
     touching = None
 
     def loss() -> Tensor:
         nonlocal touching
-        guess = _guess(_changed(start, change, seen.focal), thing)
+        guess = _guess(_changed(start, change, seen.focal), seen)
         found = near(guess.body, guess.object.points)
         if touching is None:
             touching = _chosen(found.body), _chosen(found.object)
@@ -135,10 +128,10 @@ def _changed(start: States, change: dict[str, Tensor], focal: Tensor, detach: bo
                   pelvis, start.betas, turned, pelvis + offset)
 
 
-def _guess(states: States, thing: Thing) -> _Guess:
+def _guess(states: States, seen: Observed) -> _Guess:
     whole = _body().to(states.betas.device).posed(*states[:4])
     body = Posed(whole.points[:, :POINTS], functional.normalize(whole.normals[:, :POINTS], dim=-1), whole.joints)
-    points, normals = (values @ states.object_rotation.mT for values in thing)
+    points, normals = (values @ states.object_rotation.mT for values in (seen.object_points, seen.object_normals))
     object = Posed(points + states.object_position[:, None], normals, whole.joints[:, :0])
     return _Guess(body, object, whole.points[:, POINTS:])
 

@@ -20,7 +20,6 @@ from threadpoolctl import threadpool_limits
 
 from lexis_core import __version__
 from lexis_core.errors import InputError
-from lexis_core.learn.contact_opt import Thing
 from lexis_core.learn.evaluation.benchmark import Benchmark, load_benchmark
 from lexis_core.learn.evaluation.methods import METHODS, Method, Task
 from lexis_core.learn.evaluation.report import section
@@ -163,11 +162,9 @@ def _made(method: Method, benchmark: Benchmark, rows: Array, begun: States, flow
 def _batch(method: Method, benchmark: Benchmark, rows: Array, begun: States, flow: Flow | None, scale: float,
            seed: int) -> States:
     field = benchmark.true_fields(rows) if method.told else None
-    at = torch.from_numpy(rows)
-    thing = Thing(*(part[at] for part in benchmark.thing))
     with torch.no_grad():
         image = flow.encoder(benchmark.pictures(rows)) if method.learned else None
-        return method.run(Task(benchmark.observed(rows, image), begun, thing, scale, seed, field), flow)
+        return method.run(Task(benchmark.observed(rows, image), begun, scale, seed, field), flow)
 
 
 def _timed(plan: Plan, methods: dict[str, Method], benchmark: Benchmark, flow: Flow | None) -> dict[str, Array]:

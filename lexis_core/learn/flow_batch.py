@@ -11,22 +11,21 @@ from torch import Tensor
 
 from lexis_core.body import default_body
 from lexis_core.geometry import rotation_from_axis_angle
-from lexis_core.interfield import CONTACT
+from lexis_core.interfield import CONTACT, outer
 from lexis_core.learn.flow_net import UNKNOWN, FlowParams
 from lexis_core.learn.flow_reference import codes, reference_of
 from lexis_core.learn.flow_state import Reference, States
 from lexis_core.learn.kinematics import mirrored
 from lexis_core.learn.net import LexisNet
-from lexis_core.learn.net_data import net_data
+from lexis_core.learn.net_data import net_data, object_surface
 from lexis_core.learn.observed import Observed, observed
 from lexis_core.learn.starts import StartErrors, kind_of, start
 from lexis_core.learn.views import views
-from lexis_core.mesh import spread
 from lexis_core.synthetic.states import SPLITS, Interactions, load
 
 Array = np.ndarray
 
-OBJECT_POINTS = 256  # of net_data's, those that lie far apart
+OBJECT_POINTS = 256  # of net_data's, far apart on the object's outside
 MIRRORED_LANDMARKS = (0, 4, 5, 6, 1, 2, 3, *(k + 1 if k % 2 else k - 1 for k in range(7, 33)))
 
 
@@ -79,7 +78,10 @@ class FlowData:
         self.image = encoded(encoder, seen.image, rows)
         self.instance = torch.from_numpy(np.asarray(fields.instance)[:limit])
         points = np.asarray(fields.object_points, np.float32)
-        apart = np.concatenate([spread(points[k:k + 64], OBJECT_POINTS) for k in range(0, len(points), 64)])
+        apart = np.zeros((len(points), OBJECT_POINTS), np.int64)
+        for k in self.instance.unique().tolist():
+            mesh, there, face = object_surface(interactions, k)
+            apart[k] = outer(there, face, mesh, OBJECT_POINTS)
         self.object_points = torch.from_numpy(np.take_along_axis(points, apart[..., None], 1))
         self.body_rest = torch.from_numpy(np.asarray(fields.body_rest))
         self.body_distance = np.asarray(fields.body_distance)[:limit]

@@ -23,8 +23,9 @@ FIELD_SPREAD = 0.05      # metres by which distances may miss
 MASK_SPREAD, LANDMARK_SPREAD = 0.02, 0.02  # crop sides
 DEAD_ZONE = 1 / SIDE     # crop sides an outline may be off for nothing
 DEPTH_SPREAD = 0.02      # metres under the skin, or in the object
+CLEAR = 0.02             # metres before the object's planes, to where skin is pushed out: what touches, touch pulls in
 BETWEEN = 0.7            # of the spacing of object points: so far along the surface from one, it is as near to others
-AROUND = 6               # object points whose planes say whether a skin point is inside
+AROUND = 6               # object points whose planes say whether a skin point is out
 
 
 def _descent() -> list[list[float]]:
@@ -91,8 +92,7 @@ def pull(rig: Rig, surface: Surface, pelvis: Tensor, cloud: Cloud, middle: Tenso
     count, object = goal.body.shape[1], cloud.points
     points, normals = surface.skinned(rig)
     marks, points, about = points[:, count:] + pelvis[:, None], points[:, :count], object - pelvis[:, None]
-    origin = about.mean(1, keepdim=True)  # metres from it would cost the squares their last digits
-    gap = gaps(points - origin, about - origin)
+    gap = gaps(points, about)
     close, to_skin = gap.topk(AROUND, largest=False), gap.argmin(1)
     met = pick(torch.cat([points, normals.detach()[:, :count]], -1), to_skin)
     around = torch.cat([about, cloud.normals, _spacing(about)[..., None]], -1)
@@ -172,8 +172,7 @@ def _inside(toward: Tensor, normal: Tensor, strength: Tensor) -> Residuals:
 
 def _spacing(points: Tensor) -> Tensor:
     """(B, Q, 3) -> (B, Q) metres from each point to the nearest of the others."""
-    middle = points.mean(1, keepdim=True)
-    apart = gaps(points - middle, points - middle) + torch.eye(points.shape[1], device=points.device)
+    apart = gaps(points, points) + torch.eye(points.shape[1], device=points.device)
     return apart.amin(2).clamp(min=0).sqrt()
 
 
@@ -190,12 +189,13 @@ def _sunk(points: Tensor, around: Tensor, apart: Tensor, close: Tensor, strength
     """Skin points (B, P, 3) in the object; around : (B, Q, 7) object points, normals, spacing; close : (B, P, AROUND)
     which of these are nearest to each, in order, and apart : their squared distances.
 
-    A skin point is inside where it is behind the planes of all of the AROUND object points nearest to it; of these, the
-    plane that it is least behind is the way out.
+    A skin point is pushed out until it is CLEAR before the plane of one of the AROUND object points nearest to it: that
+    which it is least behind is the way out.
     """
     count = points.shape[1]
     facing = pick(around[..., :6], close.flatten(1)).unflatten(1, (count, AROUND))
-    depth = ((facing[..., :3] - points[:, :, None]) * facing[..., 3:]).sum(-1)
+    plane = facing[..., :3] + CLEAR * facing[..., 3:]
+    depth = ((plane - points[:, :, None]) * facing[..., 3:]).sum(-1)
     least = depth.argmin(2, keepdim=True)
     depth, out = depth.gather(2, least)[..., 0], facing.gather(2, least[..., None].expand(-1, -1, 1, 6))[:, :, 0, 3:]
     inside = ((apart[..., 0] < REACH**2 / 9) & (depth > 0)).to(depth)

@@ -29,7 +29,7 @@ from lexis_core.files import unwritable
 from lexis_core.geometry import rotation_from_axis_angle, sixd_from_rotation
 from lexis_core.interfield import distance_to
 from lexis_core.learn.body_distance import body_distance
-from lexis_core.mesh import sample_surface
+from lexis_core.mesh import Mesh, sample_surface
 from lexis_core.objects.library import make
 from lexis_core.synthetic.states import SPLITS, Interactions, load
 
@@ -88,8 +88,14 @@ def body_points(count: int = BODY_POINTS, seed: int = SEED) -> BodyPoints:
 
 def object_points(interactions: Interactions, instance: int) -> Array:
     """(1024, 3) float32, metres, canonical, of one row of interactions.instances."""
+    return object_surface(interactions, instance)[1]
+
+
+def object_surface(interactions: Interactions, instance: int) -> tuple[Mesh, Array, Array]:
+    """The mesh of one row of interactions.instances, its object_points, and the face of each, (1024,) int32."""
     category, parameters = interactions.instances[instance]
-    return sample_surface(make(category, **parameters).mesh, OBJECT_POINTS, SEED + instance)[0]
+    mesh = make(category, **parameters).mesh
+    return mesh, *sample_surface(mesh, OBJECT_POINTS, SEED + instance)
 
 
 def measured(interactions: Interactions, i: int, points: Array, to_object: Callable) -> tuple[Array, Array]:

@@ -37,13 +37,14 @@ def near(body: Posed, object: Tensor) -> Near:
 @torch.no_grad()
 def nearest(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """Points (B, P, 3) and (B, Q, 3) -> which of the others is nearest to each, (B, P) and (B, Q) int64."""
-    middle = b.mean(1, keepdim=True)  # metres from the lens would cost the squares their last digits
-    gap = gaps(a - middle, b - middle)
+    gap = gaps(a, b)
     return gap.argmin(2), gap.argmin(1)
 
 
 def gaps(a: Tensor, b: Tensor) -> Tensor:
     """(B, P, D), (B, Q, D) -> squared distances (B, P, Q)."""
+    middle = b.mean(1, keepdim=True)  # metres from the lens would cost the squares their last digits
+    a, b = a - middle, b - middle
     return a.square().sum(-1)[:, :, None] + b.square().sum(-1)[:, None] - 2 * a @ b.transpose(1, 2)
 
 

@@ -89,9 +89,10 @@ def through(run: Run, given: Mapping[str, Array]) -> dict[str, Array]:
 
 def _touching(scene: Mapping[str, Array], states: Mapping[str, Array]) -> dict[str, Array]:
     """Everything at one place, where roots have no slope: the body and the object are points at the pelvis, every
-    landmark and pixel is exactly met, every point is wanted and found in contact."""
+    landmark and pixel is exactly met, every point is wanted and found in contact. All normals are one, for all tie."""
     flat = {name: np.zeros_like(scene[name]) for name in ("template", "shape", "joints", "joint_shape", "landmarks",
                                                           "pixels", "object_points")}
+    flat["object_normals"] = np.zeros_like(scene["object_normals"]) + np.float32([0, 1, 0])
     ones = {name: np.ones_like(scene[name]) for name in ("body_field", "object_field")}
     pelvis = states["pelvis"] * np.float32([0, 0, 1])
     at = {**states, "pelvis": pelvis, "object_position": pelvis}

@@ -13,8 +13,8 @@ from shapes import ball, box, from_trimesh, meshes, points
 
 from lexis_core import interfield
 from lexis_core.errors import InputError
-from lexis_core.interfield import closest, distance, distance_of, field_of, inside, measure, outward, summary
-from lexis_core.mesh import Mesh
+from lexis_core.interfield import closest, distance, distance_of, field_of, inside, measure, outer, outward, summary
+from lexis_core.mesh import Mesh, sample_surface, spread
 
 
 def to_segment(p, a, b):
@@ -109,6 +109,17 @@ def test_out_is_not_known_of_an_open_sheet_or_of_an_inner_wall():
     wall, end = outward(queries, closest(queries, both)[1], both)
     assert_array_equal(wall, 0)
     assert_allclose(end, [1, 0, 0])
+    assert_array_equal(outer(np.float32([[0.2, 0.2, 0]]), [0], sheet, 1), [0])  # an open sheet can be touched
+
+
+def test_points_of_the_outside_are_far_apart_and_on_no_inner_wall():
+    a, b = box([0, 0, 0], [1, 1, 1]), box([0.5, 0, 0], [1.5, 1, 1])
+    both = Mesh(np.concatenate([a.vertices, b.vertices]), np.concatenate([a.faces, b.faces + len(a.vertices)]))
+    points, face = sample_surface(both, 1000, 0)
+    rows = outer(points, face, both, 100)
+    wall = np.isclose(points[:, 0], 0.5) | np.isclose(points[:, 0], 1)
+    assert wall.sum() > 100 and not wall[rows].any() and len(set(rows)) == 100
+    assert_array_equal(outer(points[wall], face[wall], both, 20), spread(points[wall], 20))  # too few elsewhere
 
 
 def test_ten_thousand_copies_of_a_face_cost_what_one_costs_and_change_nothing():

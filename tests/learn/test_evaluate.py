@@ -180,8 +180,7 @@ def test_groups_are_reported_on_their_own():
 
 def batch(b: Benchmark, rows: list[int], scale: float):
     begun = b.starts(scale, 0)
-    thing = contact_opt.Thing(*(part[rows] for part in b.thing))
-    return b.observed(np.array(rows)), type(begun)(*(part[rows] for part in begun)), thing
+    return b.observed(np.array(rows)), type(begun)(*(part[rows] for part in begun))
 
 
 def test_starts_of_every_scale_err_alike(benchmark_):
@@ -192,7 +191,7 @@ def test_starts_of_every_scale_err_alike(benchmark_):
 
 
 def test_the_baseline_first_fits_the_landmarks(benchmark_):
-    seen, begun, _ = batch(benchmark_, list(range(COUNT)), 1.0)
+    seen, begun = batch(benchmark_, list(range(COUNT)), 1.0)
     fitted = contact_opt.fitted_to_landmarks(seen, begun)
     surface, which = contact_opt.landmark_points()
 
@@ -207,8 +206,8 @@ def test_the_baseline_first_fits_the_landmarks(benchmark_):
 
 def test_the_baseline_closes_gaps_and_every_image_is_on_its_own(benchmark_, monkeypatch):
     monkeypatch.setattr(contact_opt, "STEPS", 60)
-    seen, begun, thing = batch(benchmark_, [0, 1], 0.25)
-    both = contact_opt.optimised(seen, begun, thing)
+    seen, begun = batch(benchmark_, [0, 1], 0.25)
+    both = contact_opt.optimised(seen, begun)
     for k in (0, 1):
         truth = Truth(benchmark_.interactions, k)
         before, after = (truth.thing.near(pose(default_body(), s.body).vertices, s.object) for s in (

@@ -14,16 +14,15 @@ from torch import Tensor
 from lexis_core.body import default_body, pose
 from lexis_core.body.surface import GUIDE_POINTS, guide_points
 from lexis_core.errors import InputError
-from lexis_core.interfield import closest, distance, field_of, outward
-from lexis_core.learn.contact_opt import POINTS, Thing
+from lexis_core.interfield import distance, field_of, outer, outward
 from lexis_core.learn.flow_batch import true_states
 from lexis_core.learn.flow_state import States
 from lexis_core.learn.measure_starts import as_states, estimated, seen_in, touching
-from lexis_core.learn.net_data import object_points
+from lexis_core.learn.net_data import object_surface
 from lexis_core.learn.observed import Observed, observed
 from lexis_core.learn.starts import kind_of, start, start_errors
 from lexis_core.learn.views import Views, views
-from lexis_core.mesh import Mesh, sample_surface, spread
+from lexis_core.mesh import Mesh
 from lexis_core.synthetic.generate import test_set
 from lexis_core.synthetic.render import render
 from lexis_core.synthetic.states import SPLITS, Interactions, load
@@ -45,8 +44,7 @@ class Benchmark:
     seen         : their views
     truth        : camera space
     kind         : (N,) int64, as starts.kind_of has it
-    points       : (N, 256, 3) of each object, canonical; normals : (N, 256, 3) there, outward
-    thing        : fewer of them with normals, for the optimisation
+    points       : (N, 256, 3) of each object's outside, canonical; normals : (N, 256, 3) there, outward
     """
 
     name: str
@@ -57,7 +55,6 @@ class Benchmark:
     kind: Tensor
     points: Tensor
     normals: Tensor
-    thing: Thing
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -123,16 +120,12 @@ def load_benchmark(data: str, count: int | None, seed: int, cache: Path, workers
                          f"Give FILE:SPLIT, where SPLIT is one of {', '.join(SPLITS)}.")
     rows = np.sort(np.random.default_rng(seed).permutation(rows)[:count])
     chosen = interactions.take(rows)
-    points = {int(k): object_points(interactions, int(k)) for k in np.unique(chosen.instance)}
-    points = {k: part[spread(part, GUIDE_POINTS)] for k, part in points.items()}
-    normals = {k: _normals(part, _mesh(interactions, k)) for k, part in points.items()}
-    things = {k: _thing(interactions, k) for k in points}
+    clouds = {int(k): _outside(interactions, int(k)) for k in np.unique(chosen.instance)}
     kind = [kind_of(chosen.category(i), touching(chosen, i)) for i in range(len(chosen))]
     return Benchmark(
         data, rows, chosen, Views(*(np.asarray(getattr(shown, name)[rows]) for name in Views.__dataclass_fields__)),
         true_states(chosen), torch.tensor(kind),
-        *(torch.from_numpy(np.stack([part[int(k)] for k in chosen.instance])) for part in (points, normals)),
-        Thing(*(torch.from_numpy(np.stack([things[int(k)][side] for k in chosen.instance])) for side in (0, 1))))
+        *(torch.from_numpy(np.stack(part)) for part in zip(*(clouds[int(k)] for k in chosen.instance), strict=True)))
 
 
 def _named(data: str, cache: Path, workers: int) -> tuple[Path, tuple[str, ...]]:
@@ -159,22 +152,11 @@ def _true_field(interactions: Interactions, i: int, points: Array) -> tuple[Arra
     return field_of(distance(on_body, thing)), field_of(distance(points @ rotation.T + shift, body))
 
 
-def _mesh(interactions: Interactions, instance: int) -> Mesh:
-    """Of one row of instances."""
-    return interactions.object_model(int(np.flatnonzero(interactions.instance == instance)[0])).mesh
-
-
-def _normals(points: Array, mesh: Mesh) -> Array:
-    return outward(points, closest(points, mesh)[1], mesh)
-
-
-def _thing(interactions: Interactions, instance: int) -> tuple[Array, Array]:
-    """Points of one row of instances and their outward normals, both (POINTS, 3) float32."""
-    mesh = _mesh(interactions, instance)
-    points, face = sample_surface(mesh, POINTS, instance)
-    a, b, c = (mesh.vertices[mesh.faces[face, k]] for k in range(3))
-    normals = np.cross(b - a, c - a)
-    return points, (normals / np.linalg.norm(normals, axis=1, keepdims=True)).astype(np.float32)
+def _outside(interactions: Interactions, instance: int) -> tuple[Array, Array]:
+    """GUIDE_POINTS points of one row of instances and their outward normals, both (GUIDE_POINTS, 3) float32."""
+    mesh, points, face = object_surface(interactions, instance)
+    rows = outer(points, face, mesh, GUIDE_POINTS)
+    return points[rows], outward(points[rows], face[rows], mesh)
 
 
 def _estimate(one: Interactions):

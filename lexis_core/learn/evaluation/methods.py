@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lexis_core.learn.contact_opt import Thing, optimised
+from lexis_core.learn.contact_opt import optimised
 from lexis_core.learn.flow_net import UNKNOWN
 from lexis_core.learn.flow_state import States, pelvis_of
 from lexis_core.learn.kinematics import rotation_of
@@ -31,7 +31,6 @@ class Task:
 
     seen: Observed
     start: States
-    thing: Thing
     scale: float = UNKNOWN
     seed: int = 0
     field: tuple[Tensor, Tensor] | None = None
@@ -66,7 +65,7 @@ def _sampled(guidance: str, star: bool = True) -> Callable[[Task, Flow], States]
 METHODS: dict[str, Method] = {
     "mean": Method(mean_state, from_start=False),
     "estimate": Method(lambda task, flow: task.start),
-    "contact-opt": Method(lambda task, flow: optimised(task.seen, task.start, task.thing)),
+    "contact-opt": Method(lambda task, flow: optimised(task.seen, task.start)),
     "regression": Method(lambda task, flow: regress(flow, task.seen, task.start, task.scale), learned=True),
     "flow": Method(_sampled("interfield", star=False), learned=True, from_start=False),
     "flow-star": Method(_sampled("interfield"), learned=True),
