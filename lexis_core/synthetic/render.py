@@ -11,6 +11,7 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from lexis_core.body import default_body
 from lexis_core.body.model import BodyModel, PosedBody, pose
@@ -68,7 +69,18 @@ class Rendered:
 
 
 def render(interactions: Interactions, i: int) -> Rendered:
-    """The picture of interaction i; the same bytes each time."""
+    """The picture of interaction i; the same bytes each time: on one thread of BLAS, for more may round otherwise."""
+    with _blas().limit(limits=1):
+        return _rendered(interactions, i)
+
+
+@lru_cache(maxsize=1)
+def _blas() -> ThreadpoolController:
+    """Kept, for to look for libraries takes longer than a small picture."""
+    return ThreadpoolController().select(user_api="blas")
+
+
+def _rendered(interactions: Interactions, i: int) -> Rendered:
     up = rotation_from_axis_angle(interactions.camera_rotation[i].astype(np.float64))[:, 1]
     floor = Floor(up, float(up @ interactions.camera_translation[i]))
     rng = np.random.default_rng(int(interactions.seed[i]))
