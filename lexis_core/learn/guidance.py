@@ -28,7 +28,7 @@ from lexis_core.runtime import sampler
 UNITS = {"rotation": 0.02, "theta": 0.03, "place": (0.005, 0.005, 0.01), "object_rotation": 0.12, "offset": 0.06}
 SIZE = 3 + 63 + 3 + 3 + 3
 TOUCH = 16         # to this power, a field is that of a quarter of sigma: what touches
-REST, FIRM = 0.2, 0.25  # what any point counts; what the body's that touch count together, as a share of all its points
+REST, FIRM = 0.2, 0.6  # what any point counts; what the body's that touch count together, as a share of all its points
 SOLVER_STEPS = 16  # of conjugate gradients
 
 
@@ -54,7 +54,7 @@ class Scene(NamedTuple):
 
 def interfield_goal(body: Tensor, object: Tensor) -> Goal:
     """Fields in (0, 1] -> the distances they stand for. What touches counts more; of the body, where three points of a
-    kicking foot do and hundreds do not, about as much as all the rest, however few."""
+    kicking foot do and hundreds do not, about thrice as much as all the rest, however few."""
     touch, touched = body**TOUCH, object**TOUCH
     firm = FIRM * body.shape[1] * touch / (touch.sum(1, keepdim=True) + 1)
     return Goal(distance_of(body), distance_of(object), REST + touch + firm, REST + touched)

@@ -379,7 +379,7 @@ def test_fields_learn_along_while_tokens_stay(data, net):
     assert torch.equal(own.pose(batch.tokens), net.pose(batch.tokens))
 
 
-def test_a_few_points_that_touch_count_about_as_much_as_all_the_rest():
+def test_a_few_points_that_touch_count_more_than_all_the_rest():
     far = torch.full((1, 256), 0.01)
     kick = far.clone()
     kick[:, :3] = 1
