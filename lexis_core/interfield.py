@@ -145,31 +145,32 @@ def outward(points: Array, face: Array, mesh: Mesh) -> Array:
     Zeros where both sides are in it, or both out of it: an inner wall, an open sheet. The mesh's own winding does not
     matter. Raises InputError when the mesh has no faces.
     """
-    normals, front, back = _sides(points, face, mesh)
-    return (normals * (back.astype(int) - front)[:, None]).astype(np.float32)
+    return _sides(points, face, mesh)[0]
 
 
-def outer(points: Array, face: Array, mesh: Mesh, count: int) -> Array:
-    """So many of points (P, 3) on a mesh's faces (P,) as lie far apart, none on an inner wall: (count,) rows of them.
+def outer(points: Array, face: Array, mesh: Mesh, count: int) -> tuple[Array, Array]:
+    """So many of points (P, 3) on a mesh's faces (P,) as lie far apart, none on an inner wall: (count,) rows of them,
+    and outward there, (count, 3).
 
     On such a wall the inside is on both sides, and nothing touches it; all points count where too few lie elsewhere.
     Raises InputError when the mesh has no faces.
     """
-    _, front, back = _sides(points, face, mesh)
-    rows = np.flatnonzero(~(front & back))
+    normals, buried = _sides(points, face, mesh)
+    rows = np.flatnonzero(~buried)
     rows = rows if len(rows) >= count else np.arange(len(points))
-    return rows[spread(points[rows], count)]
+    rows = rows[spread(points[rows], count)]
+    return rows, normals[rows]
 
 
-def _sides(points: Array, face: Array, mesh: Mesh) -> tuple[Array, Array, Array]:
-    """Normals of faces (P, 3), and whether it is inside the mesh before and behind each point: (P,) bool."""
+def _sides(points: Array, face: Array, mesh: Mesh) -> tuple[Array, Array]:
+    """What outward says, and whether the mesh's inside is on both sides of each point: (P,) bool."""
     surface = _surface(mesh)
     a, b, c = (surface.vertices[mesh.faces[face, k]] for k in range(3))
     normals = np.cross(b - a, c - a)
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), SMALLEST)
     step = ASIDE * np.ptp(surface.vertices[surface.faces.ravel()], axis=0).max() * normals
     front, back = np.split(_inside(np.concatenate([points + step, points - step]), surface), 2)
-    return normals, front, back
+    return (normals * (back.astype(int) - front)[:, None]).astype(np.float32), front & back
 
 
 def area_weighted_mean(values: Array, mesh: Mesh) -> float:

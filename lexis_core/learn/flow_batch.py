@@ -81,7 +81,7 @@ class FlowData:
         apart = np.zeros((len(points), OBJECT_POINTS), np.int64)
         for k in self.instance.unique().tolist():
             mesh, there, face = object_surface(interactions, k)
-            apart[k] = outer(there, face, mesh, OBJECT_POINTS)
+            apart[k], _ = outer(there, face, mesh, OBJECT_POINTS)
         self.object_points = torch.from_numpy(np.take_along_axis(points, apart[..., None], 1))
         self.body_rest = torch.from_numpy(np.asarray(fields.body_rest))
         self.body_distance = np.asarray(fields.body_distance)[:limit]

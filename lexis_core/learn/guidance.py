@@ -54,7 +54,7 @@ class Scene(NamedTuple):
 
 def interfield_goal(body: Tensor, object: Tensor) -> Goal:
     """Fields in (0, 1] -> the distances they stand for. What touches counts more; of the body, where three points of a
-    kicking foot do and hundreds do not, about thrice as much as all the rest, however few."""
+    kicking foot do and hundreds do not, two to three times as much as all the rest, however few."""
     touch, touched = body**TOUCH, object**TOUCH
     firm = FIRM * body.shape[1] * touch / (touch.sum(1, keepdim=True) + 1)
     return Goal(distance_of(body), distance_of(object), REST + touch + firm, REST + touched)

@@ -15,7 +15,7 @@ from lexis_core.camera import Camera
 from lexis_core.errors import InputError
 from lexis_core.geometry import axis_angle_from_rotation
 from lexis_core.initialise.crop import reduced
-from lexis_core.interfield import outer, outward
+from lexis_core.interfield import outer
 from lexis_core.mesh import sample_surface
 from lexis_core.objects.model import ObjectModel
 from lexis_core.observe.observation import Observation
@@ -90,11 +90,10 @@ def cropped(seen: Observation, crop: Crop, object: ObjectModel, scale: float, se
     masks = np.where((thing >= 0.5) & (thing >= person), OBJECT, np.where(person >= 0.5, PERSON, 0)).astype(np.uint8)
     marks = np.concatenate([seen.landmarks[:LANDMARKS], np.ones((LANDMARKS, 1))], 1) @ crop.homography.T
     points, face = sample_surface(object.mesh, 4 * GUIDE_POINTS, seed)
-    apart = outer(points, face, object.mesh, GUIDE_POINTS)
-    points, face = points[apart], face[apart]
+    apart, normals = outer(points, face, object.mesh, GUIDE_POINTS)
     return seen_of((image / 255).transpose(2, 0, 1)[None], masks[None], (marks[:, :2] / marks[:, 2:])[None],
                    (seen.landmarks_world[:LANDMARKS] @ crop.turn.T)[None], seen.confidence[None, :LANDMARKS],
-                   np.array([[crop.used, 0, 0]]), scale * points[None], outward(points, face, object.mesh)[None])
+                   np.array([[crop.used, 0, 0]]), scale * points[None, apart], normals[None])
 
 
 def _near(seen: Observation, crop: Crop) -> tuple[Observation, Crop]:

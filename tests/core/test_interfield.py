@@ -109,17 +109,22 @@ def test_out_is_not_known_of_an_open_sheet_or_of_an_inner_wall():
     wall, end = outward(queries, closest(queries, both)[1], both)
     assert_array_equal(wall, 0)
     assert_allclose(end, [1, 0, 0])
-    assert_array_equal(outer(np.float32([[0.2, 0.2, 0]]), [0], sheet, 1), [0])  # an open sheet can be touched
 
 
 def test_points_of_the_outside_are_far_apart_and_on_no_inner_wall():
     a, b = box([0, 0, 0], [1, 1, 1]), box([0.5, 0, 0], [1.5, 1, 1])
     both = Mesh(np.concatenate([a.vertices, b.vertices]), np.concatenate([a.faces, b.faces + len(a.vertices)]))
     points, face = sample_surface(both, 1000, 0)
-    rows = outer(points, face, both, 100)
+    rows, normals = outer(points, face, both, 100)
+    assert_array_equal(normals, outward(points[rows], face[rows], both))
+    assert_array_equal(np.linalg.norm(normals, axis=1), 1)
     wall = np.isclose(points[:, 0], 0.5) | np.isclose(points[:, 0], 1)
     assert wall.sum() > 100 and not wall[rows].any() and len(set(rows)) == 100
-    assert_array_equal(outer(points[wall], face[wall], both, 20), spread(points[wall], 20))  # too few elsewhere
+    assert_array_equal(outer(points[wall], face[wall], both, 20)[0], spread(points[wall], 20))  # too few elsewhere
+    sheet = np.float32([[0, 0, 3], [1, 0, 3], [0, 1, 3]])
+    more = Mesh(np.concatenate([both.vertices, sheet]), np.append(both.faces, [[16, 17, 18]], 0).astype(np.int32))
+    at, on = np.concatenate([points[wall][:5], sheet.mean(0, keepdims=True)]), np.append(face[wall][:5], 24)
+    assert_array_equal(outer(at, on, more, 1)[0], [5])  # an open sheet can be touched
 
 
 def test_ten_thousand_copies_of_a_face_cost_what_one_costs_and_change_nothing():

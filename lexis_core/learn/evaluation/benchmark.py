@@ -14,7 +14,7 @@ from torch import Tensor
 from lexis_core.body import default_body, pose
 from lexis_core.body.surface import GUIDE_POINTS, guide_points
 from lexis_core.errors import InputError
-from lexis_core.interfield import distance, field_of, outer, outward
+from lexis_core.interfield import distance, field_of, outer
 from lexis_core.learn.flow_batch import true_states
 from lexis_core.learn.flow_state import States
 from lexis_core.learn.measure_starts import as_states, estimated, seen_in, touching
@@ -155,8 +155,8 @@ def _true_field(interactions: Interactions, i: int, points: Array) -> tuple[Arra
 def _outside(interactions: Interactions, instance: int) -> tuple[Array, Array]:
     """GUIDE_POINTS points of one row of instances and their outward normals, both (GUIDE_POINTS, 3) float32."""
     mesh, points, face = object_surface(interactions, instance)
-    rows = outer(points, face, mesh, GUIDE_POINTS)
-    return points[rows], outward(points[rows], face[rows], mesh)
+    rows, normals = outer(points, face, mesh, GUIDE_POINTS)
+    return points[rows], normals
 
 
 def _estimate(one: Interactions):
