@@ -34,7 +34,7 @@ from lexis_core.synthetic.cameras import draw_camera, in_sight
 from lexis_core.synthetic.catalogue import instances, solid, wanted_kinds
 from lexis_core.synthetic.states import ACTION_NAMES, Interactions
 
-VERSION = 2
+VERSION = 3
 TEST_COUNT, TEST_SEED = 2000, 1000  # the test set
 SHARD = 256  # interactions
 BATCH = 128  # solved together

@@ -20,6 +20,7 @@ class Touch:
 
     kind   : "flat" lays the region on the surface, "grip" closes a hand on a handle, "reach" stays a little off it
     facing : which way the surface looks; for grips, unused
+    level  : how much it must look that way, the least cosine
     slide  : metres the region may stray from the place along the surface
     aim    : how much the region must face the surface, 0..1
     signed : of a grip: the thumb points towards the object's top
@@ -36,6 +37,7 @@ class Touch:
     aim: float = 1.0
     signed: bool = False
     chance: float = 1.0
+    level: float = 0.75
 
 
 @dataclass(frozen=True)

@@ -113,7 +113,7 @@ def _contacts(touches: list[Touch], solid: solids.Solid, turn: Array, rng) -> li
             share = (places - places.min(0)) / extent
             spots = [s for s, at in zip(spots, share, strict=True) if ((at >= low - 1e-6) & (at <= high + 1e-6)).all()]
         else:
-            level = 0.95 if touch.region.endswith(("sole", "ball")) else 0.75
+            level = 0.95 if touch.region.endswith(("sole", "ball")) else touch.level
             spots = solids.spots(solid, touch.parts, turn, touch.facing, low, high, level)
         if not spots:
             return None
@@ -200,7 +200,7 @@ def _placed(start: Start, points: Array, joints: Array, turns: Array, rng) -> St
     if plan.base == "held":
         shift = np.array([0, lift, 0])
         at = (sites + shift - goals).mean(0)
-        least = points[:, 1].max() + lift + 0.01 if plan.arms == ("overhead",) else 0.01
+        least = points[:, 1].max() + lift + 0.01 if plan.arms[0] == "overhead" else 0.01
         at[1] = max(at[1], least - low)
         return replace(start, turn=turn, place=at, shift=shift)
     at = np.array([0, -low + start.height, 0])
