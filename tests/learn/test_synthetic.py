@@ -22,7 +22,7 @@ pytest.importorskip("torch")
 
 from made_up_interactions import made_up
 
-from lexis_core.synthetic import cameras, catalogue, generate, hands, regions, solids, states
+from lexis_core.synthetic import cameras, catalogue, generate, hands, regions, setup, solids, states
 from lexis_core.synthetic.actions import HELD_OUT, PLANS
 
 MODEL = default_body()
@@ -243,6 +243,18 @@ def test_grips_find_the_axis_and_thickness_of_a_handle():
     for spot in found:
         assert abs(spot.axis[0]) > 0.98 and spot.radius == pytest.approx(0.015, abs=0.002)
         assert np.hypot(*spot.point[1:]) < 0.002
+
+
+def test_hands_hold_a_round_rim_from_its_front_to_its_rear_across_from_each_other():
+    basket, rng = solids.solid(make("basket"), 0), np.random.default_rng(3)
+    radius, found = np.ptp(basket.vertices[:, 2]) / 2, []
+    for _ in range(60):
+        start = setup.draft(PLANS["carry overhead"]["basket"], basket, rng, None)
+        places = {c.region: start.turn @ c.spot.point for c in start.contacts}
+        across = places["left_palm"] - places["right_palm"] * [-1, 1, 1]
+        assert np.linalg.norm(across) < 0.3 * radius
+        found.append(places["left_palm"][2])
+    assert min(found) < -0.5 * radius and max(found) > 0.5 * radius
 
 
 def test_regions_are_where_their_names_say():
