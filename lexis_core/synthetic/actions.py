@@ -27,9 +27,9 @@ def _sides(parts=ALL, low=0.15, high=0.65) -> tuple[Touch, ...]:
     return _pair(Touch("right_palm", parts, facing=RIGHT, low=(0, low, 0.1), high=(1, high, 0.9), slide=0.05))
 
 
-def _round(parts=ALL, low=0.2, high=0.9) -> tuple[Touch, ...]:
-    """Both palms on the wall of a round thing, from its front quarters to its rear ones."""
-    return _pair(Touch("right_palm", parts, facing=RIGHT, low=(0, low, 0), high=(1, high, 1), slide=0.05, level=0.2))
+def _round(parts, low=0.2) -> tuple[Touch, ...]:
+    """Both palms on the wall of a round thing, up to its rim, from its front quarters to its rear ones."""
+    return _pair(Touch("right_palm", parts, facing=RIGHT, low=(0, low, 0), slide=0.05, level=0.2))
 
 
 def _under(parts=ALL) -> tuple[Touch, ...]:
@@ -133,13 +133,13 @@ PLANS: dict[str, dict[str, Plan]] = {
            ("box", "monitor", "suitcase", "toolbox", "backpack", "trash_bin")},
         "yoga_ball": replace(_CARRY, touches=_sides(low=0.3)),
         "plant": replace(_CARRY, touches=_sides(("pot",), 0.2, 0.8)),
-        "basket": replace(_CARRY, touches=_round(("body", "rim"), 0.2, 1.0)),
+        "basket": replace(_CARRY, touches=_round(("body", "rim"))),
         "yoga_mat": replace(_CARRY, yaw=(0,), touches=_sides(("mat",))),
         "laptop": replace(_CARRY, touches=_under(("base",))),
     },
     "carry overhead": {
         **{name: replace(_OVER, touches=_sides()) for name in ("box", "yoga_ball", "suitcase", "ball", "backpack")},
-        "basket": replace(_OVER, touches=_round(("body", "rim"), 0.2, 1.0)),
+        "basket": replace(_OVER, touches=_round(("body", "rim"))),
         "barbell": replace(_OVER, yaw=(0,), touches=_pair(_grip("bar", low=(0.2, 0, 0), high=(0.35, 1, 1)))),
     },
     "carry at the side": {
@@ -155,7 +155,7 @@ PLANS: dict[str, dict[str, Plan]] = {
         **{name: replace(_LIFT, touches=_sides(low=0.1, high=0.5)) for name in
            ("box", "suitcase", "trash_bin", "yoga_ball", "backpack", "monitor")},
         "plant": replace(_LIFT, touches=_sides(("pot",), 0.2, 0.8)),
-        "basket": replace(_LIFT, touches=_round(("body", "rim"), 0.3, 1.0)),
+        "basket": replace(_LIFT, touches=_round(("body", "rim"), 0.3)),
         "barbell": replace(_LIFT, yaw=(0,), touches=_pair(_grip("bar", low=(0.2, 0, 0), high=(0.4, 1, 1)))),
     },
     "hold in one hand": {
