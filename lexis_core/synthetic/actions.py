@@ -11,6 +11,7 @@ from lexis_core.synthetic.states import ACTION_NAMES
 STANDING = ("stand", "contrapposto", "half step", "wide", "step", "cmu:walk", "cmu:stand")
 STEADY = ("stand", "contrapposto", "wide", "half step")
 AROUND = (0, 90, 180, 270)
+LEVEL = 0.95  # what a foot stands on is that level
 TABLE_TOP = (0.70, 0.78)  # metres above the floor: laptops and keyboards lie on a table that is not there
 
 
@@ -46,7 +47,7 @@ def _seat(*parts: str, low=(0.3, 0, 0.3), high=(0.7, 1, 0.6), slide=0.05) -> Tou
 
 
 def _soles(*parts: str, low, high, region="sole", slide=0.02) -> tuple[Touch, ...]:
-    return _pair(Touch(f"right_{region}", parts, facing=UP, low=low, high=high, slide=slide))
+    return _pair(Touch(f"right_{region}", parts, facing=UP, low=low, high=high, slide=slide, level=LEVEL))
 
 
 _SIT = Plan(("sit", "sit open", "sit tucked", "sit long"), ("on knees", "loose", "front low", "front", "on belly"),
@@ -115,16 +116,18 @@ PLANS: dict[str, dict[str, Plan]] = {
                         touches=(
             Touch("saddle", ("saddle",), low=(0.3, 0.5, 0.1), high=(0.7, 1, 0.5), slide=0.02, aim=0.0),
             *_pair(_grip("grip", high=(0.4, 1, 1))),
-            Touch("right_ball", ("pedal",), low=(0, 0, 0), high=(0.45, 1, 1), slide=0.02, aim=0.7),
-            Touch("left_ball", ("pedal",), low=(0.55, 0, 0), high=(1, 1, 1), slide=0.02, aim=0.7))),
+            Touch("right_ball", ("pedal",), low=(0, 0, 0), high=(0.45, 1, 1), slide=0.02, aim=0.7,
+                  level=LEVEL),
+            Touch("left_ball", ("pedal",), low=(0.55, 0, 0), high=(1, 1, 1), slide=0.02, aim=0.7, level=LEVEL))),
         "motorcycle": Plan(("straddle",), ("ahead",), lean=(5, 20), bend=(5, 20), feet=False, turn=1, touches=(
             _seat("seat", low=(0.35, 0.3, 0.35), high=(0.65, 1, 0.65)), *_pair(_grip("grip", high=(0.4, 1, 1))),
-            *_pair(Touch("right_ball", ("footpeg",), low=(0, 0, 0), high=(0.07, 1, 1), slide=0.03, aim=1.0)))),
+            *_pair(Touch("right_ball", ("footpeg",), low=(0, 0, 0), high=(0.07, 1, 1), slide=0.03, aim=1.0,
+                         level=LEVEL)))),
         "horse": Plan(("rider",), ("front", "front low", "ahead bent"), lean=(-4, 8), feet=False, turn=2, touches=(
             _seat("seat", "body", low=(0.4, 0.8, 0.4), high=(0.6, 1, 0.6), slide=0.08),)),
         "kick_scooter": Plan(("scoot", "half step"), ("ahead bent",), lean=(0, 8), turn=1, touches=(
             *_pair(_grip("grip", high=(0.4, 1, 1))),
-            Touch("left_sole", ("deck",), low=(0.1, 0.5, 0.25), high=(0.9, 1, 0.75), slide=0.05))),
+            Touch("left_sole", ("deck",), low=(0.1, 0.5, 0.25), high=(0.9, 1, 0.75), slide=0.05, level=LEVEL))),
         "skateboard": replace(_STAND, legs=("surf low",), yaw=(90, 270),
                               touches=_soles("deck", low=(0.15, 0, 0.3), high=(0.3, 1, 0.7))),
     },

@@ -113,8 +113,7 @@ def _contacts(touches: list[Touch], solid: solids.Solid, turn: Array, rng) -> li
             share = (places - places.min(0)) / extent
             spots = [s for s, at in zip(spots, share, strict=True) if ((at >= low - 1e-6) & (at <= high + 1e-6)).all()]
         else:
-            level = 0.95 if touch.region.endswith(("sole", "ball")) else touch.level
-            spots = solids.spots(solid, touch.parts, turn, touch.facing, low, high, level)
+            spots = solids.spots(solid, touch.parts, turn, touch.facing, low, high, touch.level)
         if not spots:
             return None
         twin = [c for c in found if c.touch.kind == touch.kind and c.touch.parts == touch.parts and _twins(c, touch)]
