@@ -112,6 +112,8 @@ def _parser() -> argparse.ArgumentParser:
     table.add_argument("--real", type=_count, default=100, metavar="N",
                        help="interactions that the estimate itself is run on (default %(default)s)")
     table.add_argument("--told", action="store_true", help="tell the learned methods the starts' scale")
+    table.add_argument("--size", type=_positive, default=1.0, metavar="X",
+                       help="give the methods an object X times as large as the true one (default 1)")
     table.set_defaults(run=_evaluate)
 
     doctor = commands.add_parser("doctor", help="what is installed here, and what is missing")
@@ -217,7 +219,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     methods = METHODS if options.methods is None else options.methods.split(",")
     found = evaluate(Plan(
         options.data, tuple(methods), tuple(options.scale.split(",")), options.count, options.seed,
-        options.weights or WEIGHTS, options.cache, options.workers, options.real, told=options.told))
+        options.weights or WEIGHTS, options.cache, options.workers, options.real, told=options.told, size=options.size))
     with written_whole(options.json) as path:
         path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(tables(found))

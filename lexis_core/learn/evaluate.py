@@ -51,6 +51,7 @@ class Plan:
     workers : processes that score
     real    : interactions the estimate is run on; timed : images that each method is timed on
     told    : the learned methods are told the scale of the start's errors
+    size    : how many times as large as the true object the one is that the methods are given
     """
 
     data: str
@@ -64,6 +65,7 @@ class Plan:
     real: int = 100
     timed: int = 5
     told: bool = False
+    size: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -84,12 +86,16 @@ def evaluate(plan: Plan, say: Say = print) -> dict[str, Any]:
     if not methods or not scales:
         raise InputError("There is nothing to evaluate.", "No method or no scale was given.",
                          f"Methods are {', '.join(METHODS)}.")
+    if plan.size <= 0 or (plan.size != 1 and None in scales):
+        raise InputError(f"The object cannot be given at {plan.size:g} times its size.",
+                         f"A size is more than 0, and the scale {REAL} is of true sizes only.",
+                         f"Give a size such as 0.8, and no scale {REAL} with it.")
     flow = load_flow(plan.weights) if any(method.learned for method in methods.values()) else None
     say(f"{plan.data}: reading, and rendering what is not in the cache")
-    benchmark = load_benchmark(plan.data, plan.count, plan.seed, plan.cache, plan.workers)
+    benchmark = load_benchmark(plan.data, plan.count, plan.seed, plan.cache, plan.workers, plan.size)
     say(f"{len(benchmark)} interactions, {benchmark.touch.sum()} with contact, {benchmark.held_out.sum()} held out")
     runs = _runs(plan, scales, methods, benchmark, flow, say)
-    scores = _scored(benchmark.interactions, runs, plan.workers, say)
+    scores = _scored(benchmark, runs, plan.workers, say)
     seconds = _timed(plan, methods, benchmark, flow)
     groups = {"seen categories": ~benchmark.held_out, "held-out categories": benchmark.held_out,
               "contact": benchmark.touch, "no contact": ~benchmark.touch}
@@ -98,7 +104,8 @@ def evaluate(plan: Plan, say: Say = print) -> dict[str, Any]:
         table = {name: of | {"seconds": _padded(seconds[name], len(run.rows))} for name, of in scores[text].items()}
         found[text] = section(table, {name: chosen[run.rows] for name, chosen in groups.items()})
     head = {"data": plan.data, "seed": plan.seed, "version": __version__, "scale": plan.scales[0],
-            "threads": torch.get_num_threads(), "told": plan.told, "conventions": CONVENTIONS}
+            "threads": torch.get_num_threads(), "told": plan.told, "size": plan.size,
+            "conventions": CONVENTIONS}
     return head | found[plan.scales[0]] | {"scales": found}
 
 
@@ -188,27 +195,27 @@ def _padded(seconds: Array, count: int) -> Array:
     return np.concatenate([seconds, np.full(count, np.nan)])[:count]
 
 
-def _scored(interactions: Interactions, runs: dict[str, _Run], workers: int, say: Say
+def _scored(benchmark: Benchmark, runs: dict[str, _Run], workers: int, say: Say
             ) -> dict[str, dict[str, dict[str, Array]]]:
     """Scale, method, metric: (rows,)."""
     table = {text: {name: {metric: np.full(len(run.rows), np.nan) for metric in METRICS} for name in run.states}
              for text, run in runs.items()}
     place = {text: {int(row): k for k, row in enumerate(run.rows)} for text, run in runs.items()}
 
-    def job(i: int) -> tuple[Interactions, dict]:
+    def job(i: int) -> tuple[Interactions, float, dict]:
         states = {(text, name): tuple(part[place[text][i]].numpy() for part in run.states[name])
                   for text, run in runs.items() if i in place[text] for name in run.states}
-        return interactions.take(np.array([i])), states
+        return benchmark.interactions.take(np.array([i])), benchmark.size, states
 
     begun, said = time.monotonic(), 0.0
-    for i, scores in enumerate(_mapped(_score, (job(i) for i in range(len(interactions))), workers)):
+    for i, scores in enumerate(_mapped(_score, (job(i) for i in range(len(benchmark))), workers)):
         for (text, name), of in scores.items():
             for metric, value in of.items():
                 table[text][name][metric][place[text][i]] = value
         passed = time.monotonic() - begun
-        if passed > said + SAID_EVERY or i + 1 == len(interactions):
+        if passed > said + SAID_EVERY or i + 1 == len(benchmark):
             said = passed
-            say(f"scored {i + 1} of {len(interactions)}, {passed / (i + 1):.2f} s an interaction")
+            say(f"scored {i + 1} of {len(benchmark)}, {passed / (i + 1):.2f} s an interaction")
     return table
 
 
@@ -228,9 +235,9 @@ def _alone() -> None:
     threadpool_limits(1)
 
 
-def _score(job: tuple[Interactions, dict]) -> dict:
-    one, states = job
-    truth = Truth(one, 0)
+def _score(job: tuple[Interactions, float, dict]) -> dict:
+    one, size, states = job
+    truth = Truth(one, 0, size)
     return {key: truth.scores(state_of(*parts)) for key, parts in states.items()}
 
 

@@ -25,6 +25,7 @@ DEAD_ZONE = 1 / SIDE     # crop sides an outline may be off for nothing
 DEPTH_SPREAD = 0.02      # metres under the skin, or in the object
 CLEAR = 0.02             # metres before the object's planes, to where skin is pushed out: what touches, touch pulls in
 BETWEEN = 0.7            # of the spacing of object points: so far along the surface from one, it is as near to others
+SIZE_SPREAD = 0.2        # of the log of how large the object in the picture is to the mesh
 AROUND = 6               # object points whose planes say whether a skin point is out
 
 
@@ -61,7 +62,8 @@ class Cloud(NamedTuple):
 class Pull(NamedTuple):
     """energy (B, 4) of field, mask, landmarks and inside; gradient (B, 75) and curvature (B, 75, 75) of their sum by
     the turns of the 22 joints, the pelvis's place, the object's turn and its offset from the pelvis: radians, the
-    pelvis and the object in camera axes, other joints in their own; crop sides and log depth; metres."""
+    pelvis and the object in camera axes, other joints in their own; crop sides and log depth; metres. Neither knows
+    how large the object in the picture is to the mesh (_of_any_size)."""
 
     energy: Tensor
     gradient: Tensor
@@ -118,13 +120,26 @@ def pull(rig: Rig, surface: Surface, pelvis: Tensor, cloud: Cloud, middle: Tenso
     skin, turned = functional.pad(skin, (0, after)), functional.pad(turned, (0, after))
     thing = functional.pad(torch.cat([torch.linalg.cross(at, thing, dim=1), thing], 1), (before, 0))
     whole = skin + follows[:, None, None] * thing[:, 3:]
-    rows = torch.cat([turned, _place(seen.focal, pelvis) @ whole, thing], 1)
+    outline = torch.cat([beside.way, missed.way], 1).transpose(1, 2)
+    grown = functional.pad((at[..., -after:] * outline).sum(1, keepdim=True), (at.shape[2] + before - after, 0))
+    rows = torch.cat([turned, _place(seen.focal, pelvis) @ whole, thing, grown], 1)
 
     parts = upon, near, sunk, far, under, beside, missed
     steep, bend = torch.cat([part.steep for part in parts], 1), torch.cat([part.bend for part in parts], 1)
     energy = near.energy + far.energy, beside.energy + missed.energy, upon.energy, under.energy + sunk.energy
-    return Pull(torch.stack(energy, 1), (rows @ steep[..., None])[..., 0],
-                (rows * bend[:, None]) @ rows.transpose(1, 2))
+    gradient, curvature = (rows @ steep[..., None])[..., 0], (rows * bend[:, None]) @ rows.transpose(1, 2)
+    return Pull(torch.stack(energy, 1), *_of_any_size(gradient, curvature))
+
+
+def _of_any_size(gradient: Tensor, curvature: Tensor) -> tuple[Tensor, Tensor]:
+    """Without their last number, the log of how large what the picture shows is to the mesh, which is near zero by
+    SIZE_SPREAD: what is left of the others when it is solved for (the Schur complement).
+
+    A mesh is seldom as large as the thing in the picture. It stays so, and neither it nor the body is brought nearer.
+    """
+    share = curvature[:, :-1, -1:] / (curvature[:, -1:, -1:] + SIZE_SPREAD**-2)
+    return (gradient[:, :-1] - share[..., 0] * gradient[:, -1:],
+            curvature[:, :-1, :-1] - share @ curvature[:, -1:, :-1])
 
 
 def _arms(rig: Rig, surface: Surface) -> Tensor:

@@ -17,6 +17,7 @@ from scipy.spatial.transform import Rotation
 from lexis_core import cli, metrics
 from lexis_core.body import default_body, pose
 from lexis_core.errors import InputError
+from lexis_core.interfield import measure
 from lexis_core.learn import checkpoint, contact_opt, evaluate_table
 from lexis_core.learn.evaluate import METHODS, Plan, evaluate
 from lexis_core.learn.evaluation import report
@@ -73,6 +74,29 @@ def test_a_moved_object_is_off_by_as_much(truth):
     scores = truth.scores(with_object(truth, (0, 0.5, 0), (0.06, 0, 0.08)))
     assert scores["translation_cm"] == pytest.approx(10, abs=1e-3)
     assert scores["rotation_deg"] == pytest.approx(np.degrees(0.5), abs=1e-3)
+
+
+def test_an_object_of_another_size_is_compared_with_the_true_one():
+    """Placed as the truth is, it is off by its size alone."""
+    interactions = made_up_interactions(2)
+    scores = (other := Truth(interactions, 1, 1.5)).scores(other.state)
+    assert scores["rotation_deg"] == scores["translation_cm"] == pytest.approx(0, abs=1e-4)
+    placed = other.state.object
+    mesh = interactions.object_model(1).mesh
+    larger = Mesh(1.5 * mesh.vertices, mesh.faces).moved(placed.rotation, placed.translation)
+    fields = [measure(other.body, thing) for thing in (larger, other.object)]
+    gaps = np.abs(fields[0].body - fields[1].body)
+    assert scores["if_mae_body"] == pytest.approx(np.average(gaps, weights=other.areas), abs=1e-4) and gaps.max() > 0.1
+
+
+def test_methods_are_given_the_object_at_the_size_that_is_asked_for(states_file, benchmark_):
+    larger = load_benchmark(str(states_file), None, 0, states_file.parent, 1, 1.5)
+    rows = np.arange(COUNT)
+    assert_allclose(larger.observed(rows).object_points, 1.5 * benchmark_.observed(rows).object_points)
+    assert_allclose(larger.true_fields(rows)[1], benchmark_.true_fields(rows)[1])
+    for size, scales in ((0.0, ("1",)), (0.8, ("1", "real"))):
+        with pytest.raises(InputError, match="times its size"):
+            evaluate(Plan(str(states_file), ("estimate",), scales, size=size))
 
 
 def test_moving_body_and_object_together_changes_no_relation(truth):

@@ -17,7 +17,7 @@ from scipy.ndimage import map_coordinates
 from lexis_core.body import default_body, pose
 from lexis_core.errors import InputError
 from lexis_core.initialise.landmark_points import landmark_points
-from lexis_core.learn import checkpoint, guidance
+from lexis_core.learn import checkpoint, forces, guidance
 from lexis_core.learn.flow_batch import FlowData, reflected, true_states
 from lexis_core.learn.flow_net import FlowParams, LexisFlow, Stream, load_network
 from lexis_core.learn.flow_reference import codes, reference_without_start
@@ -248,8 +248,9 @@ def test_skin_in_the_object_is_pushed_out_where_out_is_known(flow, data):
 
 
 @pytest.mark.parametrize("term", ["field", "mask", "landmarks", "inside", "all"])
-def test_the_gradient_in_closed_form_is_autograds(flow, data, term):
-    """Of every term, every number that moves, and with some of them held."""
+def test_the_gradient_in_closed_form_is_autograds(flow, data, term, monkeypatch):
+    """Of every term, every number that moves, and with some of them held; where the mesh's size is known."""
+    monkeypatch.setattr(forces, "SIZE_SPREAD", 1e-6)
     seen, _ = data.observed(np.arange(COUNT))
     normals = torch.nn.functional.normalize(seen.object_points, dim=2) * (torch.rand(COUNT, 256, 1) > 0.2)
     seen = seen._replace(confidence=torch.rand(COUNT, 33), seen=torch.ones(COUNT, 4), object_normals=normals)
@@ -270,6 +271,23 @@ def test_the_gradient_in_closed_form_is_autograds(flow, data, term):
     assert truth.abs().max() > 0.1
     assert_allclose(pulled.gradient * guidance.allowed(free), truth, atol=1e-4 * float(truth.abs().max()))
     assert_allclose(pulled.energy, energy.detach(), rtol=1e-4, atol=1e-5)
+
+
+def test_a_mesh_too_small_for_its_mask_is_brought_less_near_than_one_whose_size_is_known(flow, data, monkeypatch):
+    """And one too large less far, by masks and landmarks alone."""
+    seen, _ = data.observed(np.arange(COUNT))
+    seen = seen._replace(seen=torch.ones(COUNT, 4))
+    truth = States(*(v[:COUNT] for v in data.truth))
+    nothing = guidance.interfield_goal(torch.full((COUNT, 256), 1e-4), torch.full((COUNT, 256), 1e-4))
+    weights, unsure = torch.tensor([0.0, 10, 5, 0]), forces.SIZE_SPREAD
+    for size in (0.7, 1.4):
+        scene, moved = scene_of(flow, seen._replace(object_points=size * seen.object_points)), []
+        for spread in (unsure, 1e-6):
+            monkeypatch.setattr(forces, "SIZE_SPREAD", spread)
+            found = guidance.guided(truth, scene, nothing, weights, 10)
+            moved.append((found.object_position[:, 2] / truth.object_position[:, 2]).log())
+        assert (moved[1].sign() == np.sign(size - 1)).all()
+        assert (moved[0].abs() < moved[1].abs()).all() and (moved[0] / moved[1]).median() < 0.7
 
 
 def test_the_small_system_of_a_step_is_solved(flow, data):

@@ -45,6 +45,7 @@ class Benchmark:
     truth        : camera space
     kind         : (N,) int64, as starts.kind_of has it
     points       : (N, 256, 3) of each object's outside, canonical; normals : (N, 256, 3) there, outward
+    size         : how many times as large as the true object the one is that the methods are given
     """
 
     name: str
@@ -55,6 +56,7 @@ class Benchmark:
     kind: Tensor
     points: Tensor
     normals: Tensor
+    size: float = 1.0
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -74,7 +76,7 @@ class Benchmark:
         v, at = self.seen, torch.from_numpy(chosen)
         image = torch.zeros(len(chosen), *IMAGE_TOKENS) if image is None else image
         return observed(image, v.masks[chosen], v.landmarks[chosen], v.landmarks_world[chosen], v.confidence[chosen],
-                        v.camera[chosen], self.points[at], self.normals[at])
+                        v.camera[chosen], self.size * self.points[at], self.normals[at])
 
     def pictures(self, chosen: Array) -> Tensor:
         """(B, 3, 112, 112) float32 in 0..1."""
@@ -106,10 +108,11 @@ class Benchmark:
         return worked, as_states([found[k] for k in worked])
 
 
-def load_benchmark(data: str, count: int | None, seed: int, cache: Path, workers: int) -> Benchmark:
+def load_benchmark(data: str, count: int | None, seed: int, cache: Path, workers: int, size: float = 1.0) -> Benchmark:
     """`synthetic:test`, made in the cache folder where it is missing, or FILE[:split] of lexis_core.synthetic.
 
     count : how many interactions, chosen by the seed; all when None
+    size  : as Benchmark has it
     Raises InputError when the file is none, or the split is unknown or empty.
     """
     path, splits = _named(data, cache, workers)
@@ -122,10 +125,10 @@ def load_benchmark(data: str, count: int | None, seed: int, cache: Path, workers
     chosen = interactions.take(rows)
     clouds = {int(k): _outside(interactions, int(k)) for k in np.unique(chosen.instance)}
     kind = [kind_of(chosen.category(i), touching(chosen, i)) for i in range(len(chosen))]
+    outside = zip(*(clouds[int(k)] for k in chosen.instance), strict=True)
     return Benchmark(
         data, rows, chosen, Views(*(np.asarray(getattr(shown, name)[rows]) for name in Views.__dataclass_fields__)),
-        true_states(chosen), torch.tensor(kind),
-        *(torch.from_numpy(np.stack(part)) for part in zip(*(clouds[int(k)] for k in chosen.instance), strict=True)))
+        true_states(chosen), torch.tensor(kind), *(torch.from_numpy(np.stack(part)) for part in outside), size)
 
 
 def _named(data: str, cache: Path, workers: int) -> tuple[Path, tuple[str, ...]]:

@@ -48,6 +48,8 @@ CONVENTIONS = {
     "seconds": "Wall clock for one image at a time, on the first images, after one that does not count.",
     "starts": "The truth with the measured errors of the expert estimate, times the scale; \"real\" is the estimate "
               "itself. Where \"told\" is true, learned methods are told the scale.",
+    "size": "Where it is not 1, methods are given the object so many times as large as it is, their results hold it "
+            "so, and it is compared with the true one.",
     "hands": "Every method's body has the model's mean hands, the true body its own.",
     "camera": "The true camera is known to all methods.",
 }
@@ -143,15 +145,16 @@ class Samples:
 
 
 class Truth:
-    """One interaction, ready to be compared with."""
+    """One interaction, ready to be compared with; size : how many times as large the object of what is compared is."""
 
-    def __init__(self, interactions: Interactions, i: int):
+    def __init__(self, interactions: Interactions, i: int, size: float = 1.0):
         model, self.state = default_body(), interactions.state(i)
         self.pelvis = pelvis_of(self.state.body)
         mesh = interactions.object_model(i).mesh
         self.body = Mesh(pose(model, self.state.body).vertices, model.faces)
         self.object = mesh.moved(self.state.object.rotation, self.state.object.translation)
         self.thing = Thing(mesh)
+        self.given = self.thing if size == 1 else Thing(Mesh(np.float32(size) * mesh.vertices, mesh.faces))
         self.areas = vertex_areas(self.body)
         self.near = self.thing.near(self.body.vertices, self.state.object)
         self.contact = self.near.body < CONTACT
@@ -161,8 +164,8 @@ class Truth:
         """Every number of METRICS for a state in camera space; NaN where one is not defined."""
         model = default_body()
         body = Mesh(pose(model, state.body).vertices, model.faces)
-        placed = self.thing.mesh.moved(state.object.rotation, state.object.translation)
-        near = self.thing.near(body.vertices, state.object)
+        placed = self.given.mesh.moved(state.object.rotation, state.object.translation)
+        near = self.given.near(body.vertices, state.object)
         gaps = np.abs(field_of(near.body) - field_of(self.near.body))
         contact = near.body < CONTACT
         found = contact_scores(contact, self.contact)
