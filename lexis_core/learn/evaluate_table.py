@@ -23,7 +23,8 @@ COLUMNS: dict[str, tuple[str, int, float]] = {
 
 def tables(found: Mapping[str, Any], breakdowns: bool = False) -> str:
     """Methods and paired differences of every scale; with breakdowns, of every group of images too."""
-    lines = [f"{found['data']}, seed {found['seed']}."]
+    size = "" if found.get("size", 1) == 1 else f", the object given at {found['size']:g} times its size"
+    lines = [f"{found['data']}, seed {found['seed']}{size}."]
     for scale, part in found["scales"].items():
         name = "The expert estimate itself" if scale == "real" else f"Starts at {scale} of the expert's errors"
         lines += ["", f"### {name}, n = {part['n']}", "", *_section(part)]
