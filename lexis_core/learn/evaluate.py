@@ -104,8 +104,7 @@ def evaluate(plan: Plan, say: Say = print) -> dict[str, Any]:
         table = {name: of | {"seconds": _padded(seconds[name], len(run.rows))} for name, of in scores[text].items()}
         found[text] = section(table, {name: chosen[run.rows] for name, chosen in groups.items()})
     head = {"data": plan.data, "seed": plan.seed, "version": __version__, "scale": plan.scales[0],
-            "threads": torch.get_num_threads(), "told": plan.told, "size": plan.size,
-            "conventions": CONVENTIONS}
+            "threads": torch.get_num_threads(), "told": plan.told, "size": plan.size, "conventions": CONVENTIONS}
     return head | found[plan.scales[0]] | {"scales": found}
 
 

@@ -82,8 +82,7 @@ def test_an_object_of_another_size_is_compared_with_the_true_one():
     scores = (other := Truth(interactions, 1, 1.5)).scores(other.state)
     assert scores["rotation_deg"] == scores["translation_cm"] == pytest.approx(0, abs=1e-4)
     placed = other.state.object
-    mesh = interactions.object_model(1).mesh
-    larger = Mesh(1.5 * mesh.vertices, mesh.faces).moved(placed.rotation, placed.translation)
+    larger = interactions.object_model(1).mesh.moved(placed.rotation, placed.translation, 1.5)
     fields = [measure(other.body, thing) for thing in (larger, other.object)]
     gaps = np.abs(fields[0].body - fields[1].body)
     assert scores["if_mae_body"] == pytest.approx(np.average(gaps, weights=other.areas), abs=1e-4) and gaps.max() > 0.1
@@ -94,6 +93,10 @@ def test_methods_are_given_the_object_at_the_size_that_is_asked_for(states_file,
     rows = np.arange(COUNT)
     assert_allclose(larger.observed(rows).object_points, 1.5 * benchmark_.observed(rows).object_points)
     assert_allclose(larger.true_fields(rows)[1], benchmark_.true_fields(rows)[1])
+    found = evaluate(Plan(str(states_file), ("estimate",), ("0",), size=1.5, timed=0))
+    scores = found["methods"]["estimate"]  # from the truth, so that only the size is off
+    assert scores["translation_cm"]["mean"] == pytest.approx(0, abs=1e-3) and scores["pa_cd_object_cm"]["mean"] > 5
+    assert evaluate_table.tables(found).startswith(f"{states_file}, seed 0, the object given at 1.5 times its size.")
     for size, scales in ((0.0, ("1",)), (0.8, ("1", "real"))):
         with pytest.raises(InputError, match="times its size"):
             evaluate(Plan(str(states_file), ("estimate",), scales, size=size))

@@ -154,7 +154,7 @@ class Truth:
         self.body = Mesh(pose(model, self.state.body).vertices, model.faces)
         self.object = mesh.moved(self.state.object.rotation, self.state.object.translation)
         self.thing = Thing(mesh)
-        self.given = self.thing if size == 1 else Thing(Mesh(np.float32(size) * mesh.vertices, mesh.faces))
+        self.given = self.thing if size == 1 else Thing(mesh.moved(np.eye(3), np.zeros(3), size))
         self.areas = vertex_areas(self.body)
         self.near = self.thing.near(self.body.vertices, self.state.object)
         self.contact = self.near.body < CONTACT
